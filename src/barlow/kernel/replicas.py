@@ -1,0 +1,18 @@
+"""Many devices: the one module that knows a backend by name."""
+
+import keras
+
+
+def in_custom_replica_loop() -> bool:
+    """Whether the caller runs under a ``tf.distribute`` strategy outside Keras' training loop.
+
+    Keras computes a compiled model's loss in the name scope ``compile_loss``, in ``fit`` and
+    ``evaluate``, eagerly and in graphs; nothing else that can be seen from a loss tells Keras'
+    own loop from another.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf  # noqa: PLC0415 - the other backends must not need it
+
+    scopes = tf.get_current_name_scope().split("/")
+    return tf.distribute.has_strategy() and "compile_loss" not in scopes

@@ -1,0 +1,60 @@
+"""Columns of zero mean and unit deviation, and the gradient through them.
+
+``A = (z - mean(z)) / std(z)`` per column, with the biased variance ``1/N sum (z - mean)^2``.
+A column without variance becomes zeros.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# A column counts as constant when its deviation is within this many rounding errors of its mean.
+# The mean itself is off by up to one, and a value that was computed twice by another.
+_ROUNDINGS = 4.0
+
+
+def standardize(z: Any) -> tuple[Any, Any]:
+    """Standardise the columns of a matrix.
+
+    Args:
+        z: Matrix of shape ``[samples, features]``, float32 or float64.
+
+    Returns:
+        The standardised matrix, same shape, and ``1 / std`` per column, shape ``[features]``;
+        both are zero where a column is constant to rounding.
+    """
+    mean = column_mean(z)
+    centred = z - mean
+    # The first mean is rounded relative to its own size. Where that is large against the
+    # deviation, the mean of what is left removes the error.
+    centred = centred - column_mean(centred)
+    variance = column_mean(ops.square(centred))
+    rounding = _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(z.dtype)).eps)
+    varies = variance > ops.square(rounding * mean)
+    # The inner `where` keeps the gradient of the branch not taken finite.
+    inverse_std = ops.where(varies, ops.rsqrt(ops.where(varies, variance, 1.0)), 0.0)
+    return centred * inverse_std, inverse_std
+
+
+def standardize_gradient(gradient: Any, standardized: Any, inverse_std: Any) -> Any:
+    """Pull a gradient with respect to standardised columns back to the columns themselves.
+
+    ``dz = (dA - mean(dA) - A o mean(dA o A)) / std``, zero where a column is constant.
+
+    Args:
+        gradient: ``dA``, shape ``[samples, features]``.
+        standardized: ``A``, as :func:`standardize` gave it.
+        inverse_std: ``1 / std``, as :func:`standardize` gave it.
+
+    Returns:
+        ``dz``, shape ``[samples, features]``.
+    """
+    along = column_mean(gradient * standardized)
+    return (gradient - column_mean(gradient) - standardized * along) * inverse_std
+
+
+def column_mean(z: Any) -> Any:
+    """Mean over samples, in the precision of ``z``: ``ops.mean`` rounds float64 to float32."""
+    return ops.sum(z, axis=0) / ops.cast(ops.shape(z)[0], z.dtype)

@@ -1,0 +1,214 @@
+"""`Barlow`: the redundancy-reduction loss under the contract of `keras.losses.Loss`."""
+
+import math
+from typing import Any, Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from barlow import kernel
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class Barlow(keras.losses.Loss):
+    """Redundancy-reduction loss of Barlow Twins between two batches of embeddings.
+
+    ``L = sum_i (1 - c_ii)^2 + lambda * sum_{i != j} c_ij^2 + margin`` with ``c`` the
+    cross-correlation of the two embeddings over the batch (Zbontar et al., 2021, eq. 1).
+
+    ``L`` is the mean of one exact value per sample, so ``reduction`` and ``sample_weight`` work
+    as for any Keras loss. The statistics of a column are always those of the whole batch;
+    ``sample_weight`` scales the samples' values, not their part in the statistics.
+
+    Args:
+        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
+        margin: Constant added to the loss. It has no gradient. Defaults to 1e-12.
+        reduction: ``"auto"`` (the default), which is ``"sum_over_batch_size"``; or any other
+            reduction of Keras: ``"sum"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"``,
+            ``None``. With the last two the result has one value per sample.
+        name: Name of the instance. Defaults to ``"barlow"``.
+        **kwargs: ``dtype``, as for any Keras loss: the dtype that inputs are converted to.
+            Defaults to ``keras.config.floatx()``.
+
+    Raises:
+        ValueError: If ``lambda_`` is negative, ``lambda_`` or ``margin`` is not finite, or the
+            reduction is unknown.
+
+    Example:
+        >>> za = keras.random.uniform((4, 16), seed=1)
+        >>> zb = keras.random.uniform((4, 16), seed=2)
+        >>> loss = barlow.losses.Barlow()
+        >>> loss(za, zb).shape == ()
+        True
+
+        With the ``compile()`` API the targets are the embeddings of the other view:
+
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
+        >>> model.compile(optimizer="sgd", loss=barlow.losses.Barlow())
+    """
+
+    def __init__(
+        self,
+        lambda_: float = 0.005,
+        margin: float = 1e-12,
+        reduction: str | None = "auto",
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        for argument, value in (("lambda_", lambda_), ("margin", margin)):
+            if not math.isfinite(value):
+                raise ValueError(f"`{argument}` must be finite. Received: {argument}={value}.")
+        if lambda_ < 0:
+            raise ValueError(f"`lambda_` must not be negative. Received: lambda_={lambda_}.")
+        # Keras 3 has no reduction that depends on where the loss is used: "auto" is what it
+        # always meant but under a distribution strategy, and there both are refused alike.
+        super().__init__(
+            name=name,
+            reduction="sum_over_batch_size" if reduction == "auto" else reduction,
+            **kwargs,
+        )
+        self.lambda_ = float(lambda_)
+        self.margin = float(margin)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Loss between two batches of embeddings.
+
+        Args:
+            y_true: Embeddings of one view, shape ``[batch, d0, .., dN]``, any dtype; every axis
+                but the last counts as samples.
+            y_pred: Embeddings of the other view, same shape.
+            sample_weight: Coefficients of the samples' values: a scalar, one per element of the
+                batch (``[batch]``), or anything that broadcasts to ``[batch, d0, .., dN-1]``.
+                Missing axes on the right are added. Defaults to ``None``, all ones.
+
+        Returns:
+            A scalar; with reduction ``"none"`` or ``None`` the values of all samples, shape
+            ``[batch, d0, .., dN-1]``.
+
+        Raises:
+            ValueError: If the shapes of ``y_true`` and ``y_pred`` differ or have rank below 2,
+                if the shape of ``sample_weight`` does not fit, or if the loss averages over the
+                batch under a ``tf.distribute`` strategy outside ``fit`` and ``evaluate``.
+        """
+        if self.reduction == "sum_over_batch_size" and kernel.in_custom_replica_loop():
+            raise ValueError(
+                "Under a tf.distribute strategy, outside compile() and fit(), the reductions "
+                "'auto' and 'sum_over_batch_size' would average over one replica's samples, not "
+                "over the global batch. Use Barlow(reduction='none') or Barlow(reduction='sum') "
+                "and divide the sum by the global batch size, e.g. with "
+                "tf.nn.compute_average_loss(values, global_batch_size=...)."
+            )
+        y_true, y_pred = _with_shape(y_true), _with_shape(y_pred)
+        _check_embeddings(y_true, y_pred)
+        if sample_weight is not None:
+            sample_weight = _aligned(sample_weight, y_pred, self.dtype)
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Values per sample, shape ``[batch, d0, .., dN-1]``, of which the mean is the loss."""
+        return kernel.per_sample_loss(y_true, y_pred, self.lambda_) + self.margin
+
+    def off_diagonal(self, x: Any) -> Any:
+        """Off-diagonal entries of a square matrix, row by row.
+
+        Args:
+            x: Matrix of shape ``[n, n]``.
+
+        Returns:
+            Vector of shape ``[n * (n - 1)]``.
+
+        Raises:
+            ValueError: If ``x`` is not a square matrix.
+
+        Example:
+            >>> loss = barlow.losses.Barlow()
+            >>> keras.ops.convert_to_numpy(loss.off_diagonal([[1, 2], [3, 4]])).tolist()
+            [2, 3]
+        """
+        x = ops.convert_to_tensor(x)
+        if len(x.shape) != 2 or x.shape[0] != x.shape[1]:
+            raise ValueError(f"`x` must be a square matrix. Received: shape {tuple(x.shape)}.")
+        n = ops.shape(x)[0]
+        # Read row by row, a diagonal entry stands before every n off-diagonal ones.
+        k = ops.arange(n * (n - 1), dtype="int32")
+        return ops.take(ops.reshape(x, (-1,)), k + k // n + 1)
+
+    def standardize_columns(self, x: Any) -> Any:
+        """Columns with zero mean and unit (biased) deviation; zeros where a column is constant.
+
+        Args:
+            x: Embeddings, shape ``[batch, d]`` or ``[batch, d0, .., dN]``; a column runs over
+                all axes but the last.
+
+        Returns:
+            The standardised embeddings, same shape.
+
+        Raises:
+            ValueError: If the rank of ``x`` is below 2.
+
+        Example:
+            >>> loss = barlow.losses.Barlow()
+            >>> x = keras.ops.array([[1.0, 5.0], [3.0, 5.0]])
+            >>> keras.ops.convert_to_numpy(loss.standardize_columns(x)).tolist()
+            [[-1.0, 0.0], [1.0, 0.0]]
+        """
+        x = ops.convert_to_tensor(x, dtype=self.dtype)
+        _check_embeddings(x, x)
+        standardized, _ = kernel.standardize(ops.reshape(x, (-1, x.shape[-1])))
+        return ops.reshape(standardized, ops.shape(x))
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which :meth:`from_config` makes an equal loss."""
+        return {**super().get_config(), "lambda_": self.lambda_, "margin": self.margin}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Loss from the output of :meth:`get_config`."""
+        return cls(**config)
+
+
+# Models that TensorFlow Similarity saved name its loss so.
+keras.saving.get_custom_objects()["Similarity>Barlow"] = Barlow
+
+
+def _with_shape(x: Any) -> Any:
+    """Lists as arrays; tensors and arrays as they are."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def _check_embeddings(y_true: Any, y_pred: Any) -> None:
+    true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
+    if len(true_shape) != len(pred_shape) or not all(
+        None in (t, p) or t == p for t, p in zip(true_shape, pred_shape, strict=True)
+    ):
+        raise ValueError(
+            "`y_true` and `y_pred` must be two batches of embeddings of the same shape. "
+            f"Received: y_true of shape {true_shape}, y_pred of shape {pred_shape}."
+        )
+    if len(pred_shape) < 2:
+        raise ValueError(
+            "Embeddings have an axis of samples and, last, an axis of features. "
+            f"Received: shape {pred_shape}."
+        )
+
+
+def _aligned(sample_weight: Any, y_pred: Any, dtype: str) -> Any:
+    """``sample_weight`` broadcast to the shape of the values, ``[batch, d0, .., dN-1]``."""
+    sample_weight = _with_shape(sample_weight)
+    values_shape, shape = tuple(y_pred.shape)[:-1], tuple(sample_weight.shape)
+    rank = len(values_shape)
+    if any(size != 1 for size in shape[rank:]) or any(
+        None not in (w, v) and w not in (1, v)
+        for w, v in zip(shape[:rank], values_shape, strict=False)
+    ):
+        raise ValueError(
+            "`sample_weight` must be a scalar, one value per element of the batch, or broadcast "
+            f"to the shape of the samples, {values_shape}. Received: shape {shape}."
+        )
+    weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
+    for _ in range(rank, len(shape)):
+        weights = ops.squeeze(weights, axis=-1)
+    for _ in range(len(shape), rank):
+        weights = ops.expand_dims(weights, axis=-1)
+    return ops.broadcast_to(weights, ops.shape(y_pred)[:-1])

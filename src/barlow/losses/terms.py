@@ -1,0 +1,87 @@
+"""What a value of the loss means: its two terms, and the values to compare them with."""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from barlow import kernel
+
+
+class Terms(NamedTuple):
+    """The two terms of the loss; they add up to it."""
+
+    invariance: Any
+    """``sum_i (1 - c_i)^2``: how far the two views are from giving the same features."""
+    redundancy: Any
+    """``lambda * sum_{i != j} c_ij^2``: how much the features repeat one another."""
+
+
+class Levels(NamedTuple):
+    """Two values between which a training loss is to be read."""
+
+    start: float
+    """Expected loss of embeddings that share nothing: neither views nor features agree."""
+    floor: float
+    """Expected loss of perfect embeddings: views agree, features are independent. What is left
+    is sampling noise; no encoder can be expected below it on batches that it has not seen."""
+
+
+def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
+    """Invariance and redundancy apart (Zbontar et al., 2021, eq. 1).
+
+    Args:
+        za: Embeddings of the first view, shape ``[..., features]``; every leading axis counts
+            as samples.
+        zb: Embeddings of the second view, same shape and dtype.
+        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
+
+    Returns:
+        Both terms, scalars, the redundancy with its weight; their sum is the loss.
+
+    Example:
+        >>> z = keras.random.normal((256, 64), seed=0)
+        >>> invariance, redundancy = barlow.losses.terms(z, z)
+        >>> float(invariance) < 1e-6
+        True
+    """
+    za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
+    invariance = kernel.invariance(za, zb)
+    return Terms(invariance, ops.mean(kernel.per_sample_loss(za, zb, lambda_)) - invariance)
+
+
+def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:
+    """Loss to expect at the start, and its floor from sampling noise.
+
+    Two independent columns of ``N`` samples have an expected squared correlation of
+    ``1 / (N - 1)``, whatever their distribution. That is what the ``D (D - 1)`` off-diagonal
+    entries of the cross-correlation cost when the features are independent,
+
+        floor = lambda D (D - 1) / (N - 1)
+
+    and when the views are unrelated, too, the diagonal adds ``D (1 + 1 / (N - 1))``. So a loss
+    of 2,100 is where a projector of 2,048 features starts, not a fault.
+
+    Args:
+        batch: Number of samples ``N`` in a batch, at least 2.
+        features: Number of features ``D`` of the projector's output, at least 1.
+        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
+
+    Returns:
+        ``Levels(start, floor)``.
+
+    Raises:
+        ValueError: If ``batch`` is below 2 or ``features`` below 1.
+
+    Example:
+        >>> start, floor = barlow.losses.levels(batch=256, features=2048)
+        >>> round(start), round(floor)
+        (2138, 82)
+    """
+    if batch < 2 or features < 1:
+        raise ValueError(
+            "The loss needs at least two samples and one feature to correlate. "
+            f"Received: batch={batch}, features={features}."
+        )
+    noise = 1.0 / (batch - 1)
+    floor = lambda_ * features * (features - 1) * noise
+    return Levels(start=features * (1.0 + noise) + floor, floor=floor)

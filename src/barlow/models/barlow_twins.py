@@ -1,0 +1,176 @@
+"""`BarlowTwins`: encoder, projector and views as one model that learns from plain images."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from barlow import losses
+from barlow.models.networks import projector as make_projector
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class BarlowTwins(keras.Model):
+    """Encoder that learns from images without labels (Zbontar et al., 2021).
+
+    Each image becomes two views, each view goes through encoder and projector, and the loss
+    compares the two batches of embeddings. After training ``model.encoder`` is what you keep:
+    ``model.encoder.predict(images)``.
+
+    ``fit`` and ``evaluate`` take images alone, in any form that Keras takes them; labels that
+    come with them are not looked at. The metrics are the ``loss`` and its two terms,
+    ``invariance`` and ``redundancy``, which add up to it (but for weight penalties of the
+    networks and sample weights).
+
+    Args:
+        encoder: Model from images ``[batch, height, width, channels]`` to ``[batch, features]``.
+        projector: Model from ``[batch, features]`` to the embeddings, or the widths of
+            :func:`barlow.models.projector`. Defaults to ``(512, 512)``.
+        views: Layer from images to two views of each, such as
+            :class:`barlow.views.ImageViews`. With ``None``, the default, the model takes pairs
+            that are already made: ``fit((first, second))``.
+        loss: Loss between the two batches of embeddings. Defaults to ``barlow.losses.Barlow()``.
+        **kwargs: As for any Keras model.
+
+    Raises:
+        ValueError: If the encoder's output is not one vector per image.
+
+    Example:
+        >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1))
+        >>> model = barlow.BarlowTwins(
+        ...     barlow.models.encoder("conv", (8, 8, 1)),
+        ...     projector=(64, 64),
+        ...     views=barlow.views.ImageViews("glyphs"),
+        ... )
+        >>> model.compile("adam")
+        >>> history = model.fit(images, batch_size=32, verbose=0)
+        >>> sorted(history.history)
+        ['invariance', 'loss', 'redundancy']
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: keras.Model | Sequence[int] = (512, 512),
+        views: keras.layers.Layer | None = None,
+        loss: losses.Barlow | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if len(encoder.output_shape) != 2:
+            raise ValueError(
+                "The encoder must give one vector per image, shape [batch, features]; end it "
+                "with a layer such as GlobalAveragePooling2D (in keras.applications: "
+                f"pooling='avg'). Received: an encoder with output {encoder.output_shape}."
+            )
+        self.encoder = encoder
+        self.projector = (
+            projector
+            if isinstance(projector, keras.Model)
+            else make_projector(encoder.output_shape[-1], tuple(projector))
+        )
+        self.views = views
+        self.objective = losses.Barlow() if loss is None else loss
+        self.invariance_tracker = keras.metrics.Mean(name="invariance")
+        self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
+
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
+        """Embeddings of both views of each image.
+
+        Args:
+            inputs: Images ``[batch, height, width, channels]``, or with ``views=None`` a pair
+                of batches.
+            training: Whether layers such as batch normalisation run in training mode. The
+                views are random in either mode.
+
+        Returns:
+            ``(za, zb)``, each of shape ``[batch, projector features]``.
+        """
+        if self.views is not None:
+            inputs = self.views(inputs)
+        elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
+            raise ValueError(
+                "Without `views` the model takes pairs: fit((first, second)); a dataset yields "
+                "((first, second),). To make pairs from images, give BarlowTwins(..., "
+                "views=barlow.views.ImageViews(...))."
+            )
+        # One after the other: batch statistics must not mix the two views.
+        za, zb = (self.projector(self.encoder(x, training=training)) for x in inputs)
+        return za, zb
+
+    def compile(self, optimizer: Any = "adamw", loss: None = None, **kwargs: Any) -> None:
+        """Configure training.
+
+        Args:
+            optimizer: Keras optimizer or its name. Defaults to ``"adamw"``.
+            loss: Not to be given: the model has its loss.
+            **kwargs: As for ``keras.Model.compile``.
+
+        Raises:
+            ValueError: If a loss is given.
+        """
+        if loss is not None:
+            raise ValueError(
+                "The model already has its loss. Give another one to the constructor: "
+                f"BarlowTwins(encoder, loss=Barlow(lambda_=0.01)). Received: loss={loss}."
+            )
+        super().compile(optimizer=optimizer, loss=self.objective, **kwargs)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Loss between the embeddings of the two views; labels ``y`` have no part in it."""
+        za, zb = y_pred
+        terms = losses.terms(
+            ops.stop_gradient(za), ops.stop_gradient(zb), self.objective.lambda_
+        )
+        samples = ops.shape(za)[0]
+        self.invariance_tracker.update_state(terms.invariance, sample_weight=samples)
+        self.redundancy_tracker.update_state(terms.redundancy, sample_weight=samples)
+        return super().compute_loss(
+            x=x, y=za, y_pred=zb, sample_weight=sample_weight, training=training
+        )
+
+    def levels(self, batch_size: int) -> losses.Levels:
+        """Loss to expect at the start, and its floor: see :func:`barlow.losses.levels`."""
+        return losses.levels(
+            batch_size, self.projector.output_shape[-1], self.objective.lambda_
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which an equal model is made, with new weights."""
+        parts = {
+            "encoder": self.encoder,
+            "projector": self.projector,
+            "views": self.views,
+            "loss": self.objective,
+        }
+        return {
+            **super().get_config(),
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "BarlowTwins":
+        """Model from the output of :meth:`get_config`."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("encoder", "projector", "views", "loss")
+        }
+        return cls(**{**config, **parts})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Arguments of :meth:`compile`, serialised."""
+        config = super().get_compile_config()
+        return {key: value for key, value in config.items() if key != "loss"}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with the output of :meth:`get_compile_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
