@@ -21,7 +21,9 @@ CASES = sorted({key.split("/")[0] for key in _ORACLE.files})
 def case(request):
     """One case of the float64 oracle: inputs, values and gradients by name."""
     prefix = request.param + "/"
-    return {key.removeprefix(prefix): _ORACLE[key] for key in _ORACLE.files if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): _ORACLE[key] for key in _ORACLE.files if key.startswith(prefix)
+    }
 
 
 @pytest.fixture

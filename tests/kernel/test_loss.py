@@ -204,7 +204,7 @@ def test_the_form_with_fewer_operations_is_taken():
 
 def test_standardised_columns_have_zero_mean_and_unit_biased_deviation():
     z = np.random.default_rng(0).normal(size=(50, 4)).astype("float32") * [1, 1e-4, 1e4, 0]
-    z = (z + [0, 0, 1, 1e3]).astype("float32")
+    z = (z + np.array([0, 0, 1, 1e3])).astype("float32")
     standardized, inverse_std = standardize(ops.convert_to_tensor(z))
     standardized = ops.convert_to_numpy(standardized)
     np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-6)

@@ -53,7 +53,9 @@ def test_loss_and_weighted_loss_are_those_of_the_float64_oracle(case):
     assert float(loss(case["za"], case["zb"])) == pytest.approx(float(case["loss"]), rel=1e-5)
     weighted = loss(case["za"], case["zb"], sample_weight=case["weights"])
     scale = np.abs(case["weights"] * case["per_sample"]).max()
-    assert float(weighted) == pytest.approx(float(case["weighted_loss"]), rel=1e-5, abs=1e-6 * scale)
+    assert float(weighted) == pytest.approx(
+        float(case["weighted_loss"]), rel=1e-5, abs=1e-6 * scale
+    )
 
 
 @pytest.mark.parametrize("reduction", ["none", None])
@@ -150,7 +152,11 @@ def test_a_wider_dtype_is_computed_when_asked_for(za, zb):
     wide = [z.astype("float64") for z in (za, zb)]
     values = Barlow(dtype="float64", reduction="none")(*wide)
     assert keras.backend.standardize_dtype(values.dtype) == "float64"
-    np.testing.assert_allclose(to_numpy(values), to_numpy(Barlow(dtype="float64", reduction="none")(wide[1], wide[0])), rtol=1e-12)
+    np.testing.assert_allclose(
+        to_numpy(values),
+        to_numpy(Barlow(dtype="float64", reduction="none")(wide[1], wide[0])),
+        rtol=1e-12,
+    )
 
 
 def test_off_diagonal_goes_row_by_row():

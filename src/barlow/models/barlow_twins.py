@@ -65,11 +65,9 @@ class BarlowTwins(keras.Model):
                 f"pooling='avg'). Received: an encoder with output {encoder.output_shape}."
             )
         self.encoder = encoder
-        self.projector = (
-            projector
-            if isinstance(projector, keras.Model)
-            else make_projector(encoder.output_shape[-1], tuple(projector))
-        )
+        if not isinstance(projector, keras.Model):
+            projector = make_projector(encoder.output_shape[-1], tuple(projector))
+        self.projector: keras.Model = projector
         self.views = views
         self.objective = losses.Barlow() if loss is None else loss
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
@@ -127,9 +125,7 @@ class BarlowTwins(keras.Model):
     ) -> Any:
         """Loss between the embeddings of the two views; labels ``y`` have no part in it."""
         za, zb = y_pred
-        terms = losses.terms(
-            ops.stop_gradient(za), ops.stop_gradient(zb), self.objective.lambda_
-        )
+        terms = losses.terms(ops.stop_gradient(za), ops.stop_gradient(zb), self.objective.lambda_)
         samples = ops.shape(za)[0]
         self.invariance_tracker.update_state(terms.invariance, sample_weight=samples)
         self.redundancy_tracker.update_state(terms.redundancy, sample_weight=samples)
@@ -139,9 +135,7 @@ class BarlowTwins(keras.Model):
 
     def levels(self, batch_size: int) -> losses.Levels:
         """Loss to expect at the start, and its floor: see :func:`barlow.losses.levels`."""
-        return losses.levels(
-            batch_size, self.projector.output_shape[-1], self.objective.lambda_
-        )
+        return losses.levels(batch_size, self.projector.output_shape[-1], self.objective.lambda_)
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which an equal model is made, with new weights."""

@@ -6,7 +6,9 @@ import keras
 from keras import layers
 
 
-def projector(features: int, widths: Sequence[int] = (512, 512), name: str = "projector") -> keras.Model:
+def projector(
+    features: int, widths: Sequence[int] = (512, 512), name: str = "projector"
+) -> keras.Model:
     """Projector of Barlow Twins: hidden layers with batch normalisation and ReLU, then linear.
 
     The paper's has widths ``(8192, 8192, 8192)`` (Zbontar et al., 2021, section 2.2).
@@ -39,8 +41,8 @@ def projector(features: int, widths: Sequence[int] = (512, 512), name: str = "pr
     return keras.Model(inputs, outputs, name=name)
 
 
-def conv(image_shape: tuple[int, int, int]) -> keras.Model:
-    """Four convolutions for images of 8 to 64 pixels; 128 features.
+def conv(image_shape: tuple[int, ...]) -> keras.Model:
+    """Plain convolutional network for images of 8 to 64 pixels; 128 features.
 
     Args:
         image_shape: ``(height, width, channels)`` of the images.
@@ -50,18 +52,18 @@ def conv(image_shape: tuple[int, int, int]) -> keras.Model:
     """
     inputs = keras.Input(image_shape, name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    for filters in (32, 64, 128, 128):
-        shrink = min(x.shape[1:3]) > 4 and filters > 32
-        x = layers.Conv2D(filters, 3, strides=2 if shrink else 1, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        x = layers.ReLU()(x)
+    x = _convolution(x, filters=32)
+    for filters in (64, 128):
+        x = _convolution(x, filters, strides=2)
+    while min(x.shape[1:3]) > 2:  # larger images need more steps to see all of an object
+        x = _convolution(x, filters=128, strides=2)
     return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="conv")
 
 
-ENCODERS: dict[str, Callable[[tuple[int, int, int]], keras.Model]] = {"conv": conv}
+ENCODERS: dict[str, Callable[[tuple[int, ...]], keras.Model]] = {"conv": conv}
 
 
-def encoder(name: str, image_shape: tuple[int, int, int]) -> keras.Model:
+def encoder(name: str, image_shape: tuple[int, ...]) -> keras.Model:
     """Encoder by name.
 
     Args:
@@ -82,3 +84,8 @@ def encoder(name: str, image_shape: tuple[int, int, int]) -> keras.Model:
     if name not in ENCODERS:
         raise ValueError(f"No encoder is called {name!r}. Known: {', '.join(ENCODERS)}.")
     return ENCODERS[name](image_shape)
+
+
+def _convolution(x: keras.KerasTensor, filters: int, strides: int = 1) -> keras.KerasTensor:
+    x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))

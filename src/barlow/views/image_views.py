@@ -107,7 +107,9 @@ class ImageViews(keras.layers.Layer):
             blurred = resample_axes(view, rows, columns)
             view = ops.where(chosen[..., None, None] < recipe.blur, blurred, view)
         if recipe.brightness or recipe.contrast:
-            factors = self._draw(images, _around_one(recipe.brightness), _around_one(recipe.contrast))
+            factors = self._draw(
+                images, _around_one(recipe.brightness), _around_one(recipe.contrast)
+            )
             brightness, contrast = (factor[..., None, None] for factor in factors)
             mean = ops.mean(view, axis=(1, 2, 3), keepdims=True)
             view = brightness * (mean + contrast * (view - mean))
@@ -166,9 +168,7 @@ class ImageViews(keras.layers.Layer):
         """One uniform value per image from each interval, each of shape ``[batch, 1]``."""
         shape = (ops.shape(images)[0], len(intervals))
         unit = keras.random.uniform(shape, seed=self.seed_generator)
-        return [
-            low + (high - low) * unit[:, i : i + 1] for i, (low, high) in enumerate(intervals)
-        ]
+        return [low + (high - low) * unit[:, i : i + 1] for i, (low, high) in enumerate(intervals)]
 
 
 def _around_one(reach: float) -> tuple[float, float]:

@@ -61,7 +61,16 @@ class Recipe:
                 )
             object.__setattr__(self, name, (float(low), float(high)))  # lists come from JSON
         limits = {"rotation": 180.0, "shear": 60.0}
-        for name in ("shift", "rotation", "shear", "flip", "blur", "brightness", "contrast", "noise"):
+        for name in (
+            "shift",
+            "rotation",
+            "shear",
+            "flip",
+            "blur",
+            "brightness",
+            "contrast",
+            "noise",
+        ):
             value, limit = getattr(self, name), limits.get(name, 1.0)
             if not 0 <= value <= limit:
                 raise ValueError(
@@ -70,8 +79,16 @@ class Recipe:
 
 
 RECIPES = {
-    # Glyphs mean something else when mirrored, and at 8 x 8 a crop or a blur loses the stroke.
-    "glyphs": Recipe(
-        scale=(0.64, 1.44), shift=0.15, rotation=20.0, brightness=0.4, noise=0.1
+    # Small grey images. Glyphs mean something else when mirrored, and have strokes of one pixel
+    # that a hard crop or a blur would lose.
+    "glyphs": Recipe(scale=(0.64, 1.44), shift=0.15, rotation=20.0, brightness=0.4, noise=0.1),
+    # Small colour images: hard crops and flips, and no blur, which they have enough of.
+    "photos": Recipe(
+        scale=(0.2, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        flip=0.5,
+        brightness=0.4,
+        contrast=0.4,
+        noise=0.05,
     ),
 }

@@ -1,0 +1,170 @@
+"""The random part of a view is read back from what it does to a picture of its own coordinates."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import stats
+
+from barlow.views import RECIPES, ImageViews, Recipe
+
+SIZE = 33
+CENTRE = (SIZE - 1) / 2
+# Only the middle of a view is looked at: its border may lie outside the image.
+MIDDLE = slice(SIZE // 4, -(SIZE // 4))
+
+
+def to_numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+def coordinates(batch):
+    """Images whose channels are their pixels' x and y."""
+    x, y = np.meshgrid(np.arange(SIZE), np.arange(SIZE))
+    return np.broadcast_to(np.stack([x, y], -1).astype("float32"), (batch, SIZE, SIZE, 2))
+
+
+def maps_of(recipe, batch=400, view=0):
+    """Affine map of every view: ``linear`` [batch, 2, 2] and ``centre`` [batch, 2], in pixels."""
+    views = to_numpy(ImageViews(recipe, seed=5)(coordinates(batch))[view])[:, MIDDLE, MIDDLE]
+    unit = coordinates(1)[0, MIDDLE, MIDDLE].reshape(-1, 2) - CENTRE
+    design = np.concatenate([unit, np.ones((len(unit), 1))], axis=1)
+    values = views.reshape(batch, -1, 2).transpose(1, 0, 2).reshape(len(unit), -1)
+    solution = np.linalg.lstsq(design, values, rcond=None)[0]
+    assert np.abs(design @ solution - values).max() < 1e-3  # affine indeed
+    solution = solution.reshape(3, batch, 2)
+    return solution[:2].transpose(1, 2, 0), solution[2]
+
+
+def assert_uniform(values, low, high):
+    assert stats.kstest(values, "uniform", (low, high - low)).pvalue > 1e-4
+
+
+def test_a_recipe_that_allows_nothing_changes_nothing():
+    images = np.random.default_rng(0).integers(0, 256, (3, 9, 7, 3))
+    for view in ImageViews(Recipe())(images):
+        np.testing.assert_allclose(to_numpy(view), images, atol=1e-3)
+
+
+def test_crops_have_the_area_the_ratio_and_the_position_of_the_recipe():
+    # No crop is larger than the image: the widest has sqrt(0.45 * 2) of its width.
+    recipe = Recipe(scale=(0.2, 0.45), ratio=(0.5, 2.0))
+    linear, centre = maps_of(recipe)
+    width, height = linear[:, 0, 0], linear[:, 1, 1]
+    np.testing.assert_allclose(linear[:, [0, 1], [1, 0]], 0, atol=1e-3)
+    assert_uniform(width * height, 0.2, 0.45)
+    assert_uniform(np.log(width / height), np.log(0.5), np.log(2.0))
+    # Uniform over the positions at which the crop lies inside the image.
+    free = SIZE * (1 - width)
+    assert_uniform((centre[:, 0] - CENTRE) / free, -0.5, 0.5)
+
+
+def test_shifts_are_uniform_along_both_axes():
+    recipe = Recipe(scale=(0.25, 0.25), shift=0.1)
+    _, centre = maps_of(recipe)
+    # On top of the uniform position of a crop of half the size: a sum of two uniforms.
+    shift = (centre - CENTRE) / SIZE
+    assert 0.25 < np.abs(shift).max() < 0.25 + 0.1
+    expected = (0.5**2 + 0.2**2) / 12
+    np.testing.assert_allclose(shift.var(axis=0), expected, rtol=0.2)
+
+
+def test_rotations_keep_lengths_and_are_uniform():
+    linear, _ = maps_of(Recipe(scale=(0.2, 0.2), rotation=30.0))
+    zoom = np.sqrt(0.2)
+    np.testing.assert_allclose(
+        linear @ linear.transpose(0, 2, 1),
+        np.broadcast_to(zoom**2 * np.eye(2), linear.shape),
+        atol=1e-4,
+    )
+    assert_uniform(np.degrees(np.arctan2(linear[:, 1, 0], linear[:, 0, 0])), -30, 30)
+
+
+def test_shears_move_rows_and_keep_areas():
+    linear, _ = maps_of(Recipe(scale=(0.15, 0.15), shear=20.0))
+    np.testing.assert_allclose(linear[:, 1, 0], 0, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.det(linear), 0.15, atol=1e-4)
+    assert_uniform(np.degrees(np.arctan(linear[:, 0, 1] / linear[:, 1, 1])), -20, 20)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 10.0], ids=["axes", "points"])
+def test_flips_mirror_left_and_right_with_their_probability(rotation):
+    linear, _ = maps_of(Recipe(scale=(0.2, 0.2), flip=0.3, rotation=rotation))
+    flipped = np.linalg.det(linear) < 0
+    assert stats.binomtest(flipped.sum(), len(flipped), 0.3).pvalue > 1e-4
+    assert (linear[:, 1, 1] > 0).all()
+
+
+def test_brightness_scales_and_contrast_keeps_the_mean():
+    flat = np.full((400, 4, 4, 1), 100.0)
+    bright = to_numpy(ImageViews(Recipe(brightness=0.4), seed=0)(flat)[0])
+    assert bright.std(axis=(1, 2, 3)).max() < 1e-3
+    assert_uniform(bright.mean(axis=(1, 2, 3)) / 100, 0.6, 1.4)
+    two_levels = flat + 20 * np.where(np.arange(4) % 2, 1, -1)[:, None]
+    contrast = to_numpy(ImageViews(Recipe(contrast=0.5), seed=0)(two_levels)[0])
+    np.testing.assert_allclose(contrast.mean(axis=(1, 2, 3)), 100, atol=1e-3)
+    assert_uniform(contrast.std(axis=(1, 2, 3)) / 20, 0.5, 1.5)
+
+
+def test_noise_has_the_deviation_of_the_recipe():
+    grey = np.full((400, 16, 16, 1), 127.5)
+    views = to_numpy(ImageViews(Recipe(noise=0.1), seed=0)(grey)[0]) - 127.5
+    deviations = views.std(axis=(1, 2, 3))
+    assert abs(views.mean()) < 0.3
+    assert deviations.max() < 255 * 0.1 * 1.2
+    assert deviations.mean() == pytest.approx(255 * 0.1 / 2, rel=0.1)
+
+
+def test_blur_is_applied_with_its_probability():
+    images = np.random.default_rng(0).uniform(0, 255, (400, 8, 8, 1))
+    views = to_numpy(ImageViews(Recipe(blur=0.3, blur_sigma=(0.5, 1)), seed=0)(images)[0])
+    blurred = np.abs(views - images).max(axis=(1, 2, 3)) > 1
+    assert stats.binomtest(blurred.sum(), 400, 0.3).pvalue > 1e-4
+    np.testing.assert_array_less(
+        views[blurred].std(axis=(1, 2, 3)), images[blurred].std(axis=(1, 2, 3))
+    )
+
+
+def test_images_and_views_are_drawn_independently():
+    recipe = Recipe(scale=(0.2, 0.6), rotation=10.0)
+    first, second = (maps_of(recipe, view=view)[0][:, 0, 0] for view in (0, 1))
+    for a, b in ((first, second), (first[1:], first[:-1])):
+        assert stats.pearsonr(a, b).pvalue > 1e-4
+    assert len(np.unique(first.round(6))) > 350
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_views_of_every_recipe_stay_in_range_and_have_the_size_asked_for(name):
+    images = np.random.default_rng(0).integers(0, 256, (8, 12, 10, 3)).astype("uint8")
+    for view in ImageViews(name, size=(6, 7))(images):
+        assert tuple(view.shape) == (8, 6, 7, 3)
+        assert to_numpy(view).min() >= 0
+        assert to_numpy(view).max() <= 255
+
+
+def test_the_seed_decides_and_calls_differ():
+    images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 1))
+    views, again = ImageViews("glyphs", seed=3), ImageViews("glyphs", seed=3)
+    first = to_numpy(views(images)[0])
+    np.testing.assert_array_equal(first, to_numpy(again(images)[0]))
+    assert np.abs(first - to_numpy(views(images)[0])).max() > 1
+
+
+def test_the_config_makes_an_equal_layer():
+    views = ImageViews(dataclasses.replace(RECIPES["photos"], blur=0.2), size=(9, 9), seed=1)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(views))
+    assert copy.recipe == views.recipe
+    images = np.random.default_rng(0).uniform(0, 255, (2, 12, 12, 3))
+    np.testing.assert_array_equal(to_numpy(copy(images)[1]), to_numpy(views(images)[1]))
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="glyphs"):
+        ImageViews("imagenet")
+    with pytest.raises(ValueError, match=r"\(8, 8, 1\)"):
+        ImageViews("glyphs")(np.zeros((8, 8, 1)))
+    for arguments in ({"scale": (1.0, 0.5)}, {"flip": 1.5}, {"noise": -0.1}, {"ratio": (0, 1)}):
+        with pytest.raises(ValueError, match=next(iter(arguments))):
+            Recipe(**arguments)
