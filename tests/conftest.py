@@ -13,7 +13,7 @@ if keras.backend.backend() == "tensorflow":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-_ORACLE = np.load(pathlib.Path(__file__).parent / "data" / "barlow_cases.npz", allow_pickle=False)
+_ORACLE = np.load(pathlib.Path(__file__).with_name("barlow_cases.npz"), allow_pickle=False)
 CASES = sorted({key.split("/")[0] for key in _ORACLE.files})
 
 

@@ -1,6 +1,24 @@
-"""Learn an image encoder from unlabelled data by redundancy reduction."""
+"""Learn an image encoder from unlabelled data by redundancy reduction.
 
-from barlow import losses, models, views
-from barlow.models import BarlowTwins
+The road of the data: images -> views -> encoder -> projector -> loss while learning, and
+images -> encoder -> features afterwards.
+"""
 
-__all__ = ["BarlowTwins", "losses", "models", "views"]
+from barlow import backend
+
+backend.choose()  # before anything imports Keras
+
+from barlow import data, losses, models, runs, views  # noqa: E402
+from barlow.models import BarlowTwins  # noqa: E402
+from barlow.pretrain import Settings, pretrain  # noqa: E402
+
+__all__ = [
+    "BarlowTwins",
+    "Settings",
+    "data",
+    "losses",
+    "models",
+    "pretrain",
+    "runs",
+    "views",
+]

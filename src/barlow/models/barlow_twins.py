@@ -19,9 +19,10 @@ class BarlowTwins(keras.Model):
     ``model.encoder.predict(images)``.
 
     ``fit`` and ``evaluate`` take images alone, in any form that Keras takes them; labels that
-    come with them are not looked at. The metrics are the ``loss`` and its two terms,
-    ``invariance`` and ``redundancy``, which add up to it (but for weight penalties of the
-    networks and sample weights).
+    come with them are not looked at. (Keras drops ``sample_weight`` where there are no labels:
+    to weight samples, give any labels, such as zeros.) The metrics are the ``loss`` and its two
+    terms, ``invariance`` and ``redundancy``, which add up to it (but for weight penalties of
+    the networks and sample weights).
 
     Args:
         encoder: Model from images ``[batch, height, width, channels]`` to ``[batch, features]``.

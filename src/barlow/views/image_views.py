@@ -97,6 +97,17 @@ class ImageViews(keras.layers.Layer):
         """Layer from the output of :meth:`get_config`."""
         return cls(**{**config, "recipe": Recipe(**config["recipe"])})
 
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Keep where the random draws stand, too, so that a loaded model goes on with the next."""
+        super().save_own_variables(store)
+        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Take up the random draws where they stood."""
+        state = {key: store[key] for key in store.keys() if key != "seed"}  # noqa: SIM118 - HDF5
+        super().load_own_variables(state)
+        self.seed_generator.state.assign(store["seed"])
+
     def _view(self, images: Any) -> Any:
         recipe = self.recipe
         view = self._resample(images)

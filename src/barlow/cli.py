@@ -1,0 +1,226 @@
+"""`barlow ...`: read the command, call one function, show the result."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, track
+    from rich.table import Table
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"The barlow command needs {error.name}. Install it with: pip install 'barlow[cli]'"
+    ) from error
+
+import keras
+
+from barlow import data, evaluation, report, runs
+from barlow.pretrain import Settings, pretrain
+
+app = typer.Typer(
+    help="Learn an image encoder from unlabelled data (Barlow Twins).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+_defaults = Settings()
+
+Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
+BatchSize = Annotated[int, typer.Option(help="Images per step.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def main() -> None:
+    """Entry point of the `barlow` command."""
+    app()
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder of the run. [default: runs/demo]")
+    ] = None,
+    epochs: Epochs = 80,
+    seed: Seed = 0,
+) -> None:
+    """Learn from scikit-learn's 1,797 digits without their labels, and see what it is worth."""
+    with _clear_errors():
+        train, test = evaluation.split(data.digits(), seed=seed)
+        console.print(
+            f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out."
+        )
+        out = out or runs.free_path(pathlib.Path("runs/demo"))
+        run = _pretrain(train, out, Settings(epochs=epochs, batch_size=128, seed=seed))
+        _evaluate(run, train, test, seed)
+
+
+@app.command("pretrain")
+def pretrain_command(
+    source: Annotated[
+        pathlib.Path,
+        typer.Argument(metavar="DATA", help="Folder of images, .npy, .npz or IDX file."),
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; new or empty.")],
+    epochs: Epochs = _defaults.epochs,
+    batch_size: BatchSize = _defaults.batch_size,
+    encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe of views.")] = _defaults.recipe,
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width to bring the images of a folder to.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest learning rate of AdamW.")
+    ] = _defaults.learning_rate,
+    seed: Seed = _defaults.seed,
+) -> None:
+    """Learn an encoder from images; no labels needed."""
+    with _clear_errors():
+        settings = Settings(
+            encoder=encoder,
+            recipe=recipe,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+        )
+        runs.check_free(out)  # before minutes of reading
+        _pretrain(_load(source, _square(image_size)), out, settings)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run: Annotated[pathlib.Path, typer.Argument(help="Folder of a run.")],
+    source: Annotated[
+        pathlib.Path,
+        typer.Argument(metavar="DATA", help="Labelled images: class folders, .npz or IDX file."),
+    ],
+    seed: Seed = 0,
+) -> None:
+    """Test a run's encoder on labelled images: three quarters to learn from, one held out."""
+    with _clear_errors():
+        keras.utils.set_random_seed(seed)
+        height, width, _ = runs.load_encoder(run).input_shape[1:]
+        train, test = evaluation.split(_load(source, (height, width)), seed=seed)
+        _evaluate(run, train, test, seed)
+
+
+def _pretrain(images: data.Images, out: pathlib.Path, settings: Settings) -> pathlib.Path:
+    with _TrainingProgress(settings.epochs) as progress:
+        run = pretrain(images, out, settings, callbacks=[progress])
+    config, metrics = runs.read_config(run), runs.read_metrics(run)
+    if len(metrics) < settings.epochs:
+        console.print(f"Interrupted in epoch {len(metrics)} of {settings.epochs}.")
+    last, seconds = metrics[-1], sum(row["seconds"] for row in metrics)
+    console.print(
+        f"Trained {len(metrics)} epochs in {seconds:.0f} s. "
+        f"Loss {last['loss']:.4g} = invariance {last['invariance']:.4g} + redundancy "
+        f"{last['redundancy']:.4g}. Unrelated embeddings would have {config['loss_at_start']:.4g}, "
+        f"perfect ones {config['loss_floor']:.4g} from sampling noise."
+    )
+    report.draw_training(run)
+    console.print(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})", soft_wrap=True)
+    return run
+
+
+def _evaluate(run: pathlib.Path, train: data.Images, test: data.Images, seed: int) -> None:
+    encoder = runs.load_encoder(run)
+    rows = evaluation.evaluate(encoder, train, test, seed, _track)
+    path = runs.free_path(run / runs.EVALUATION)
+    runs.write_json(path, evaluation.as_json(rows))
+    console.print(_table(rows, len(test)))
+    console.print(f"Written to {path}", soft_wrap=True)
+
+
+def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
+    """Kinds of features as rows, probes as columns."""
+    table = Table(
+        title=f"Accuracy on {test_images} held-out images",
+        caption="linear: logistic regression; 5-NN: nearest neighbours; by labels per class",
+    )
+    table.add_column("features")
+    probes = list(dict.fromkeys((row.probe, row.labels_per_class) for row in rows))
+    for probe, count in probes:
+        name = {"linear": "linear", "knn": "5-NN"}[probe]
+        labels = "all" if count is None else f"{count} / class"
+        table.add_column(f"{name}\n{labels}", justify="right", no_wrap=True)
+    for features in dict.fromkeys(row.features for row in rows):
+        cells = {(row.probe, row.labels_per_class): row for row in rows if row.features == features}
+        table.add_row(
+            features,
+            *[
+                f"{cells[probe].accuracy:.3f}"
+                + (f" ±{cells[probe].std:.3f}" if probe[1] is not None else "")
+                for probe in probes
+            ],
+            style="bold" if features == "learned" else None,
+        )
+    return table
+
+
+def _load(source: pathlib.Path, image_size: tuple[int, int] | None) -> data.Images:
+    images = data.load(source, image_size, _track)
+    height, width, channels = images.pixels.shape[1:]
+    console.print(
+        f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "
+        f"pixels, {'without' if images.labels is None else 'with'} labels, from {source}.",
+        soft_wrap=True,
+    )
+    for note in images.notes:
+        console.print(note)
+    return images
+
+
+def _square(size: int | None) -> tuple[int, int] | None:
+    return None if size is None else (size, size)
+
+
+def _track(items: Sequence[Any], description: str) -> Iterable[Any]:
+    return track(items, description, console=console, transient=True)
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    """What the user can mend is one sentence and exit code 2."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        Console(stderr=True).print(f"[red]Error:[/] {error}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from error
+
+
+class _TrainingProgress(keras.callbacks.Callback):
+    """Training as a progress bar: loss, its terms, time left."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self._progress = Progress(
+            SpinnerColumn(),
+            *Progress.get_default_columns()[:2],
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._epochs = epochs
+        self._task = self._progress.add_task("Training", total=None, status="")
+
+    def __enter__(self) -> "_TrainingProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._progress.update(self._task, total=self._epochs * self.params["steps"])
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.advance(self._task)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        terms = " ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        self._progress.update(self._task, status=f"epoch {epoch + 1}/{self._epochs}: {terms}")

@@ -1,0 +1,118 @@
+"""Images from whatever holds them: a folder, an array, an IDX file."""
+
+import gzip
+import math
+import pathlib
+import zipfile
+
+import numpy as np
+
+from barlow.data.images import Images, from_array
+from barlow.progress import Track, silent
+
+_IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_NPZ_IMAGES = ("images", "pixels", "x", "x_train")
+_NPZ_LABELS = ("labels", "y", "y_train")
+
+
+def load(
+    source: str | pathlib.Path,
+    image_size: tuple[int, int] | None = None,
+    track: Track = silent,
+) -> Images:
+    """Images from a folder or a file, with labels where the source has them.
+
+    - A folder of image files, at any depth. If every image lies in a subfolder and there are at
+      least two, the names of the subfolders are the labels.
+    - ``.npy``: one array of images. ``.npz``: the images under ``images``, ``pixels``, ``x`` or
+      ``x_train``, labels under ``labels``, ``y`` or ``y_train``.
+    - IDX, gzipped or not: labels from the file beside it that says ``labels`` where this one
+      says ``images``, as the MNIST family is laid out.
+
+    Args:
+        source: Path of the folder or file.
+        image_size: ``(height, width)`` to bring the images of a folder to, by cropping the
+            longer side and resampling. Defaults to ``None``: their own size if they share one
+            of at most 64 pixels, else 32 x 32.
+        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
+
+    Returns:
+        The images.
+
+    Raises:
+        FileNotFoundError: If there is nothing at that path.
+        ValueError: If there are no images in it, or they cannot be read.
+
+    Example:
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "images.npy"
+        >>> np.save(path, np.zeros((10, 8, 8)))
+        >>> len(barlow.data.load(path))
+        10
+    """
+    path = pathlib.Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"There is nothing at {path}.")
+    if path.is_dir():
+        # Only here, so that arrays need no Pillow.
+        from barlow.data.folder import load_folder  # noqa: PLC0415
+
+        return load_folder(path, image_size, track)
+    try:
+        if path.suffix == ".npy":
+            return from_array(np.load(path, allow_pickle=False))
+        if path.suffix == ".npz":
+            return _load_npz(path)
+        return _load_idx(path)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"Cannot read images from {path}: {error}") from error
+
+
+def digits() -> Images:
+    """The 1,797 handwritten digits that come with scikit-learn, 8 x 8, labelled.
+
+    Returns:
+        Images with values 0 .. 255; the originals have 17 grey levels.
+
+    Example:
+        >>> barlow.data.digits().pixels.shape
+        (1797, 8, 8, 1)
+    """
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - the core must not need it
+
+    bunch = load_digits()
+    return from_array(np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target)
+
+
+def _load_npz(path: pathlib.Path) -> Images:
+    with np.load(path, allow_pickle=False) as arrays:
+        images = next((name for name in _NPZ_IMAGES if name in arrays), None)
+        labels = next((name for name in _NPZ_LABELS if name in arrays), None)
+        if images is None:
+            raise ValueError(
+                f"its arrays are called {', '.join(arrays)}; "
+                f"name the images one of {', '.join(_NPZ_IMAGES)}."
+            )
+        return from_array(arrays[images], None if labels is None else arrays[labels])
+
+
+def _load_idx(path: pathlib.Path) -> Images:
+    labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    has_labels = labels != path and labels.exists()
+    return from_array(_read_idx(path), _read_idx(labels) if has_labels else None)
+
+
+def _read_idx(path: pathlib.Path) -> np.ndarray:
+    """Array in the IDX format: two zero bytes, type, rank, sizes, data, all big-endian."""
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    if content[:2] != b"\0\0" or len(content) < 4 or content[2] not in _IDX_TYPES:
+        raise ValueError(
+            f"{path.name} is not an IDX file. Known: a folder of images, .npy, .npz, IDX."
+        )
+    dtype, rank = np.dtype(_IDX_TYPES[content[2]]), content[3]
+    shape = tuple(np.frombuffer(content, ">u4", count=rank, offset=4).tolist())
+    start = 4 + 4 * rank
+    if len(content) - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{path.name} announces an array of shape {shape} and is cut short.")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)

@@ -1,0 +1,182 @@
+"""What an encoder is worth: probes on its frozen features, beside raw pixels and random weights.
+
+The encoder is frozen and in inference mode. The labels of the test images are only ever used to
+count what was right.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from barlow.data import Images
+from barlow.progress import Track, silent
+
+LABELS_PER_CLASS = (1, 5, 10)
+_DRAWS = 10
+_NEIGHBOURS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Accuracy of one probe on one kind of features.
+
+    Args:
+        features: ``"pixels"``, ``"random"`` (the encoder with fresh random weights) or
+            ``"learned"``.
+        probe: ``"linear"`` (logistic regression) or ``"knn"`` (5 nearest neighbours), both on
+            standardised features.
+        labels_per_class: Labelled images of each class that the probe saw; ``None`` for all.
+        accuracy: Fraction of the test images that it got right, the mean over draws of labels.
+        std: Standard deviation over the draws; 0 where there is only one.
+    """
+
+    features: Literal["pixels", "random", "learned"]
+    probe: Literal["linear", "knn"]
+    labels_per_class: int | None
+    accuracy: float
+    std: float
+
+
+def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[Images, Images]:
+    """Two separate sets of images, each with all classes in proportion.
+
+    Args:
+        images: Labelled images.
+        test_fraction: Fraction of the images in the second set. Defaults to 0.25.
+        seed: Seed of the split. Defaults to 0.
+
+    Returns:
+        ``(train, test)``.
+
+    Raises:
+        ValueError: If the images have no labels, or a class is too small to be split.
+
+    Example:
+        >>> train, test = barlow.evaluation.split(barlow.data.digits())
+        >>> len(train), len(test)
+        (1347, 450)
+    """
+    labels = _labels(images)
+    try:
+        train, test = train_test_split(
+            np.arange(len(images)), test_size=test_fraction, stratify=labels, random_state=seed
+        )
+    except ValueError as error:
+        raise ValueError(f"The images cannot be split into training and test: {error}") from error
+
+    def part(chosen: np.ndarray) -> Images:
+        return dataclasses.replace(images, pixels=images.pixels[chosen], labels=labels[chosen])
+
+    return part(train), part(test)
+
+
+def evaluate(
+    encoder: keras.Model,
+    train: Images,
+    test: Images,
+    seed: int = 0,
+    track: Track = silent,
+) -> list[Row]:
+    """Accuracy of linear and nearest-neighbour probes on pixels, random and learned features.
+
+    Few labels: logistic regression on 1, 5 and 10 labels per class, mean and standard deviation
+    over 10 draws. All labels: logistic regression and 5 nearest neighbours.
+
+    Args:
+        encoder: Model from images to ``[batch, features]``.
+        train: Labelled images that probes may learn from.
+        test: Labelled images that probes are tested on; none of them may be in ``train``.
+        seed: Seed of the draws of labels. Defaults to 0. The random encoder follows Keras'
+            global seed.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        One row per kind of features, probe and number of labels; rows for which a class has too
+        few images are left out.
+
+    Raises:
+        ValueError: If images have no labels, fewer than two classes, or a size that the
+            encoder does not take.
+
+    Example:
+        >>> train, test = barlow.evaluation.split(barlow.data.digits())
+        >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
+        >>> rows = barlow.evaluation.evaluate(encoder, train, test)
+        >>> rows[0].features, rows[0].labels_per_class
+        ('pixels', 1)
+    """
+    labels, test_labels = _labels(train), _labels(test)
+    for images in (train, test):
+        if images.pixels.shape[1:] != tuple(encoder.input_shape[1:]):
+            raise ValueError(
+                f"The encoder takes images of shape {tuple(encoder.input_shape[1:])} (height, "
+                f"width, channels). Received: images of shape {images.pixels.shape[1:]}."
+            )
+    classes, sizes = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
+
+    features: dict[str, Callable[[Images], np.ndarray]] = {
+        "pixels": lambda images: images.pixels.reshape(len(images), -1).astype("float32"),
+        "random": _features(keras.models.clone_model(encoder)),
+        "learned": _features(encoder),
+    }
+    counts = [count for count in LABELS_PER_CLASS if count <= sizes.min()]
+    probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
+    inputs = {name: (extract(train), extract(test)) for name, extract in features.items()}
+    work = [(name, probe, count) for name in features for probe, count in probes]
+
+    rows = []
+    for name, probe, count in track(work, "Evaluating"):
+        x, x_test = inputs[name]
+        scores = [
+            _classifier(probe).fit(x[chosen], labels[chosen]).score(x_test, test_labels)
+            for chosen in _draws(labels, count, seed)
+        ]
+        rows.append(Row(name, probe, count, float(np.mean(scores)), float(np.std(scores))))
+    return rows
+
+
+def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows as the content of ``evaluation.json``."""
+    return {"rows": [dataclasses.asdict(row) for row in rows]}
+
+
+def _classifier(probe: str) -> ClassifierMixin:
+    if probe == "linear":
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(_NEIGHBOURS))
+
+
+def _draws(labels: np.ndarray, count: int | None, seed: int) -> list[np.ndarray]:
+    """Indices of ``count`` images per class, drawn ten times; of all images where it is None."""
+    if count is None:
+        return [np.arange(len(labels))]
+    random = np.random.default_rng(seed)
+    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return [
+        np.concatenate([random.choice(members, count, replace=False) for members in classes])
+        for _ in range(_DRAWS)
+    ]
+
+
+def _features(encoder: keras.Model) -> Callable[[Images], np.ndarray]:
+    return lambda images: encoder.predict(images.pixels, batch_size=256, verbose=0)
+
+
+def _labels(images: Images) -> np.ndarray:
+    if images.labels is None:
+        raise ValueError(
+            "Evaluation needs labels: images in one subfolder per class, an .npz with an array "
+            "of labels, or an IDX file of labels beside the images."
+        )
+    return images.labels

@@ -1,0 +1,107 @@
+"""A run is a folder that explains itself.
+
+    config.json         every setting, resolved
+    metrics.jsonl       one line per epoch
+    correlation.npz     cross-correlation of the two views before and after training
+    encoder.keras       the encoder: images with values 0 .. 255 to features
+    model.keras         encoder, projector, views, loss and optimizer
+    training.png        the picture of the two
+    evaluation.json     what the encoder is worth
+
+Every file but the growing ``metrics.jsonl`` is written beside its place and then renamed, so
+that what is there is whole.
+"""
+
+import contextlib
+import itertools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+CORRELATION = "correlation.npz"
+ENCODER = "encoder.keras"
+MODEL = "model.keras"
+PICTURE = "training.png"
+EVALUATION = "evaluation.json"
+
+
+def create(path: str | pathlib.Path) -> pathlib.Path:
+    """Make the folder of a new run.
+
+    Raises:
+        FileExistsError: If there is something at the path already, but for an empty folder.
+    """
+    run = check_free(path)
+    run.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def check_free(path: str | pathlib.Path) -> pathlib.Path:
+    """The path, if a run may be made there.
+
+    Raises:
+        FileExistsError: If there is something at the path already, but for an empty folder.
+    """
+    run = pathlib.Path(path)
+    if run.exists() and not (run.is_dir() and not any(run.iterdir())):
+        raise FileExistsError(f"There is something at {run} already. Choose another folder.")
+    return run
+
+
+def load_encoder(run: str | pathlib.Path) -> keras.Model:
+    """The encoder of a run.
+
+    Raises:
+        FileNotFoundError: If the path is not that of a run which has an encoder.
+    """
+    path = pathlib.Path(run) / ENCODER
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{run} is not a finished run: it has no {ENCODER}. Make one with `barlow pretrain`."
+        )
+    return keras.models.load_model(path)
+
+
+def read_metrics(run: str | pathlib.Path) -> list[dict[str, float]]:
+    """The metrics of every epoch of a run."""
+    lines = (pathlib.Path(run) / METRICS).read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def read_config(run: str | pathlib.Path) -> dict[str, Any]:
+    """The settings of a run."""
+    return json.loads((pathlib.Path(run) / CONFIG).read_text())
+
+
+def append_metrics(run: pathlib.Path, metrics: dict[str, float]) -> None:
+    """Add one epoch's metrics to a run."""
+    with (run / METRICS).open("a") as file:
+        file.write(json.dumps(metrics) + "\n")
+
+
+def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A path to write to, in the same folder, which takes the place of ``path`` in the end."""
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def free_path(path: pathlib.Path) -> pathlib.Path:
+    """The path, or where that is taken the first free one of ``name-2``, ``name-3``, ..."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(free for free in itertools.chain([path], names) if not free.exists())

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from barlow.data import load
+
+
+def picture(height=10, width=10, channels=3, seed=0):
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape).astype("uint8"))
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def test_images_are_found_at_any_depth_in_a_fixed_order(tmp_path):
+    names = ["b.png", "a/c.png", "a/deep/er/d.bmp", "a/Ünïcode 图.png"]
+    for seed, name in enumerate(names):
+        write(tmp_path / name, picture(seed=seed))
+    (tmp_path / "notes.txt").write_text("not an image")
+    write(tmp_path / ".hidden" / "e.png", picture())
+    images = load(tmp_path)
+    order = [names.index(name) for name in sorted(names)]
+    expected = np.stack([np.asarray(picture(seed=seed)) for seed in order])
+    np.testing.assert_array_equal(images.pixels, expected)
+    assert images.labels is None
+    assert images.notes == ()
+
+
+def test_subfolders_are_labels_where_every_image_lies_in_one(tmp_path):
+    for name in ("cat/1.png", "cat/tabby/2.png", "dog/3.jpg"):
+        write(tmp_path / name, picture())
+    assert load(tmp_path).labels.tolist() == ["cat", "cat", "dog"]
+    write(tmp_path / "4.png", picture())
+    assert load(tmp_path).labels is None
+
+
+def test_grey_images_stay_grey_and_colour_among_them_makes_all_colour(tmp_path):
+    write(tmp_path / "grey.png", picture(channels=1))
+    assert load(tmp_path).pixels.shape == (1, 10, 10, 1)
+    write(tmp_path / "colour.png", picture())
+    assert load(tmp_path).pixels.shape == (2, 10, 10, 3)
+
+
+def test_jpeg_files_come_close_to_what_was_saved(tmp_path):
+    y, x = np.mgrid[:24, :32]
+    smooth = np.stack([8 * x, 8 * y, 4 * (x + y)], -1).clip(0, 255).astype("uint8")
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95)
+    found = load(tmp_path).pixels[0].astype(float)
+    assert np.abs(found - smooth).mean() < 3
+
+
+def test_images_of_many_sizes_are_brought_to_one_and_it_is_said(tmp_path):
+    write(tmp_path / "a.png", picture(40, 60))
+    write(tmp_path / "b.png", picture(50, 50))
+    images = load(tmp_path)
+    assert images.pixels.shape == (2, 32, 32, 3)
+    assert images.notes == ("The images were brought to 32 x 32 pixels.",)
+    assert load(tmp_path, image_size=(20, 30)).pixels.shape == (2, 20, 30, 3)
+
+
+def test_one_size_is_kept_where_it_is_small(tmp_path):
+    write(tmp_path / "a.png", picture(40, 60))
+    assert load(tmp_path).pixels.shape == (1, 40, 60, 3)
+
+
+def test_a_crop_keeps_the_middle_of_the_longer_side(tmp_path):
+    left_to_right = np.repeat(np.arange(60)[None], 20, axis=0).astype("uint8")
+    write(tmp_path / "a.png", Image.fromarray(left_to_right))
+    found = load(tmp_path, image_size=(20, 20)).pixels[0, ..., 0]
+    np.testing.assert_array_equal(found, left_to_right[:, 20:40])
+
+
+def test_the_orientation_of_a_camera_is_followed(tmp_path):
+    image = picture(8, 12)
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    image.save(tmp_path / "a.png", exif=exif)
+    found = load(tmp_path, image_size=(12, 8)).pixels[0]
+    np.testing.assert_array_equal(found, np.rot90(np.asarray(image), k=-1))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text"])
+def test_an_unreadable_image_is_named(content, tmp_path):
+    write(tmp_path / "good.png", picture())
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"bad\.png"):
+        load(tmp_path)
+
+
+def test_a_truncated_image_is_named(tmp_path):
+    write(tmp_path / "good.png", picture(64, 64))
+    content = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "short.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"short\.png"):
+        load(tmp_path)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("not an image")
+    with pytest.raises(ValueError, match="no image files"):
+        load(tmp_path)

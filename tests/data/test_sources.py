@@ -1,0 +1,94 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from barlow.data import digits, load
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (6, 5, 4)).astype("uint8")
+
+
+def idx(array, code):
+    """The IDX format as the MNIST page describes it, written by hand."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, code, array.ndim]) + sizes + array.tobytes()
+
+
+def test_digits_are_those_of_scikit_learn():
+    images = digits()
+    assert images.pixels.shape == (1797, 8, 8, 1)
+    assert (images.pixels.min(), images.pixels.max()) == (0, 255)
+    assert np.bincount(images.labels).min() > 170
+
+
+def test_npy_files(pixels, tmp_path):
+    np.save(tmp_path / "x.npy", pixels)
+    images = load(tmp_path / "x.npy")
+    np.testing.assert_array_equal(images.pixels[..., 0], pixels)
+    assert images.labels is None
+
+
+@pytest.mark.parametrize("names", [("images", "labels"), ("x", "y"), ("x_train", "y_train")])
+def test_npz_files_with_and_without_labels(names, pixels, tmp_path):
+    labels = np.arange(6)
+    np.savez(tmp_path / "both.npz", **dict(zip(names, (pixels, labels), strict=True)))
+    np.savez(tmp_path / "one.npz", **{names[0]: pixels})
+    both, one = load(tmp_path / "both.npz"), load(str(tmp_path / "one.npz"))
+    np.testing.assert_array_equal(both.pixels[..., 0], pixels)
+    np.testing.assert_array_equal(both.labels, labels)
+    assert one.labels is None
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_idx_files_find_the_labels_beside_them(pack, pixels, tmp_path):
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(pack(idx(pixels, 8)))
+    images = load(tmp_path / "t10k-images-idx3-ubyte.gz")
+    np.testing.assert_array_equal(images.pixels[..., 0], pixels)
+    assert images.labels is None
+    labels = np.arange(6).astype("uint8")
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(pack(idx(labels, 8)))
+    np.testing.assert_array_equal(load(tmp_path / "t10k-images-idx3-ubyte.gz").labels, labels)
+
+
+def test_idx_numbers_are_big_endian(pixels, tmp_path):
+    (tmp_path / "images").write_bytes(idx(pixels.astype(">f4"), 13))
+    np.testing.assert_array_equal(load(tmp_path / "images").pixels[..., 0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.npy", b"", "x.npy"),
+        ("x.npz", b"PK no zip", "x.npz"),
+        ("x.idx", b"", "not an IDX file"),
+        ("x.idx", b"\0\0", "not an IDX file"),
+        ("x.idx", idx(np.zeros((3, 4, 5), "uint8"), 8)[:-1], "cut short"),
+        ("x.idx", gzip.compress(idx(np.zeros((3, 4, 5), "uint8"), 8))[:-9], "x.idx"),
+        ("notes.txt", b"hello", "not an IDX file"),
+    ],
+    ids=["empty npy", "no zip", "empty", "short header", "cut short", "cut gzip", "text"],
+)
+def test_files_that_cannot_be_read_are_refused_by_name(name, content, message, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / name)
+
+
+def test_files_that_hold_pickles_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"x\.npy"):
+        load(tmp_path / "x.npy")
+
+
+def test_an_npz_without_images_is_refused_with_the_names_that_it_has(pixels, tmp_path):
+    np.savez(tmp_path / "x.npz", pictures=pixels)
+    with pytest.raises(ValueError, match=r"pictures; name the images one of images"):
+        load(tmp_path / "x.npz")
+
+
+def test_a_path_where_there_is_nothing_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load(tmp_path / "nowhere")

@@ -1,0 +1,124 @@
+import keras
+import numpy as np
+import pytest
+
+import barlow
+from barlow import losses, models
+from barlow.views import ImageViews
+
+
+@pytest.fixture
+def images():
+    """Stripes of sixteen directions: something to learn, on 8 x 8 pixels."""
+    angle = np.linspace(0, np.pi, 16, endpoint=False)[np.arange(128) % 16, None, None]
+    y, x = np.mgrid[:8, :8]
+    stripes = np.sin(x * np.cos(angle) + y * np.sin(angle))
+    noise = np.random.default_rng(0).uniform(-20, 20, (128, 8, 8))
+    return (127.5 + 100 * stripes + noise)[..., None].astype("uint8")
+
+
+def make_model(seed=0, views="glyphs", **arguments):
+    keras.utils.set_random_seed(seed)
+    model = barlow.BarlowTwins(
+        models.encoder("conv", (8, 8, 1)),
+        projector=(32, 32),
+        views=ImageViews(views, seed=seed) if views else None,
+        **arguments,
+    )
+    model.compile(keras.optimizers.AdamW(2e-3))
+    return model
+
+
+def to_numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def test_it_learns_from_images_alone_and_the_metrics_add_up(images):
+    model = make_model()
+    history = model.fit(images, batch_size=64, epochs=15, verbose=0).history
+    assert sorted(history) == ["invariance", "loss", "redundancy"]
+    np.testing.assert_allclose(
+        np.add(history["invariance"], history["redundancy"]), history["loss"], rtol=1e-4
+    )
+    start, floor = model.levels(batch_size=64)
+    assert floor < history["loss"][-1] < 0.5 * history["loss"][0] < start
+    assert model.encoder.predict(images, verbose=0).shape == (128, 128)
+
+
+def test_evaluate_gives_the_loss_of_images_that_were_held_out(images):
+    model = make_model(views=None)
+    first, second = images.astype("float32"), np.flip(images, axis=2).astype("float32")
+    found = model.evaluate((first, second), batch_size=128, verbose=0, return_dict=True)
+    za, zb = model.predict((first, second), verbose=0)
+    invariance, redundancy = losses.terms(za, zb)
+    expected = {"invariance": invariance, "redundancy": redundancy, "loss": losses.Barlow()(za, zb)}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(float(value), rel=1e-4), name
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["arrays", "dataset"])
+def test_pairs_that_are_ready_made_need_no_views(images, batched):
+    class Pairs(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            part = images[64 * index : 64 * (index + 1)]
+            return ((part, 255 - part),)
+
+    model = make_model(views=None)
+    data = Pairs() if batched else (images, 255 - images)
+    history = model.fit(data, batch_size=64, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_without_views_something_else_than_a_pair_is_refused_with_both_ways_out(images):
+    with pytest.raises(ValueError, match=r"fit\(\(first, second\)\)[\s\S]*ImageViews"):
+        make_model(views=None).fit(images, verbose=0)
+
+
+def test_labels_have_no_part_in_it(images):
+    labels = np.arange(128) % 16
+    with_labels, without = (
+        make_model().fit(images, y, batch_size=64, epochs=2, verbose=0).history["loss"]
+        for y in (labels, None)
+    )
+    np.testing.assert_allclose(with_labels, without, rtol=1e-5)
+
+
+def test_a_sample_of_weight_zero_adds_nothing_to_the_loss(images):
+    model = make_model(views=None)
+    pair, weights = (images, 255 - images), np.arange(128) % 2
+    found = model.evaluate(
+        pair, np.zeros(128), sample_weight=weights, batch_size=128, verbose=0, return_dict=True
+    )
+    values = losses.Barlow(reduction="none")(*model.predict(pair, verbose=0))
+    assert found["loss"] == pytest.approx((weights * to_numpy(values)).mean(), rel=1e-4)
+
+
+def test_a_model_that_was_saved_and_loaded_goes_on_as_if_it_had_not_been(images, tmp_path):
+    fit = {"batch_size": 64, "shuffle": False, "verbose": 0}
+    whole = make_model().fit(images, epochs=4, **fit)
+    first = make_model()
+    start = first.fit(images, epochs=2, **fit)
+    first.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert isinstance(loaded.objective, losses.Barlow)
+    rest = loaded.fit(images, epochs=4, initial_epoch=2, **fit)
+    np.testing.assert_allclose(
+        start.history["loss"] + rest.history["loss"], whole.history["loss"], rtol=1e-4
+    )
+
+
+def test_the_loss_is_the_one_that_was_given_to_the_model_and_no_other(images):
+    model = make_model(loss=losses.Barlow(lambda_=0.0))
+    found = model.evaluate(images, verbose=0, return_dict=True)
+    assert found["redundancy"] == pytest.approx(0, abs=1e-3)
+    with pytest.raises(ValueError, match="already has its loss"):
+        model.compile("sgd", loss="mse")
+
+
+def test_an_encoder_that_gives_no_vector_is_refused():
+    encoder = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
+    with pytest.raises(ValueError, match=r"GlobalAveragePooling2D.*\(None, 6, 6, 4\)"):
+        barlow.BarlowTwins(encoder)

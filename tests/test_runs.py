@@ -1,0 +1,47 @@
+import contextlib
+import json
+
+import pytest
+
+from barlow import runs
+
+
+def test_a_run_is_made_where_there_is_nothing_and_nowhere_else(tmp_path):
+    assert runs.create(tmp_path / "a" / "b").is_dir()
+    assert runs.create(tmp_path / "a" / "b") == tmp_path / "a" / "b"  # an empty folder will do
+    (tmp_path / "a" / "b" / "file").write_text("precious")
+    for taken in (tmp_path / "a" / "b", tmp_path / "a" / "b" / "file"):
+        with pytest.raises(FileExistsError, match="already"):
+            runs.create(taken)
+    assert (tmp_path / "a" / "b" / "file").read_text() == "precious"
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file.json"
+    runs.write_json(path, {"a": 1})
+    assert json.loads(path.read_text()) == {"a": 1}
+    with pytest.raises(TypeError):
+        runs.write_json(path, {"a": object()})
+    with contextlib.suppress(RuntimeError), runs.replacing(path) as temporary:
+        temporary.write_text("half of")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_free_path_is_the_first_that_is_free(tmp_path):
+    for name in ("x.json", "x-2.json", "x-3.json"):
+        assert runs.free_path(tmp_path / "x.json").name == name
+        (tmp_path / name).touch()
+
+
+def test_metrics_come_back_as_they_were_added(tmp_path):
+    rows = [{"epoch": 1, "loss": 2.5}, {"epoch": 2, "loss": 1.25}]
+    for row in rows:
+        runs.append_metrics(tmp_path, row)
+    assert runs.read_metrics(tmp_path) == rows
+
+
+def test_a_folder_without_an_encoder_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"encoder\.keras.*barlow pretrain"):
+        runs.load_encoder(tmp_path)
