@@ -10,6 +10,7 @@ try:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, track
     from rich.table import Table
+    from rich.text import Text
 except ModuleNotFoundError as error:
     raise SystemExit(
         f"The barlow command needs {error.name}. Install it with: pip install 'barlow[cli]'"
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(markup=False)  # paths and messages may hold brackets
 _defaults = Settings()
 
 Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
@@ -70,7 +71,7 @@ def pretrain_command(
     encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
     recipe: Annotated[str, typer.Option(help="Name of the recipe of views.")] = _defaults.recipe,
     image_size: Annotated[
-        int | None, typer.Option(help="Height and width to bring the images of a folder to.")
+        int | None, typer.Option(min=1, help="Height and width to bring the images of a folder to.")
     ] = None,
     learning_rate: Annotated[
         float, typer.Option(help="Highest learning rate of AdamW.")
@@ -188,7 +189,8 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        Console(stderr=True).print(f"[red]Error:[/] {error}", soft_wrap=True, highlight=False)
+        message = Text.assemble(("Error: ", "red"), str(error))
+        Console(stderr=True).print(message, soft_wrap=True)
         raise typer.Exit(2) from error
 
 

@@ -1,0 +1,58 @@
+# `make` lists the targets. Each makes what it needs: a Python 3.11 or newer is enough.
+
+PYTHON ?= python3
+BACKENDS ?= tensorflow jax torch
+# CPU builds. PyTorch comes first and pinned, so that nothing after it pulls another build.
+TORCH ?= torch==2.13.0
+TENSORFLOW ?= tensorflow-cpu
+RUN := .venv/bin
+PIP := $(RUN)/python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: .venv/demo ## learn from unlabelled digits and see what it is worth (a minute or two)
+	$(RUN)/barlow demo
+
+test: .venv/dev ## run the whole test suite on TensorFlow, JAX and PyTorch
+	@for backend in $(BACKENDS); do \
+		echo "== $$backend"; \
+		KERAS_BACKEND=$$backend $(RUN)/python -m pytest || exit 1; \
+	done
+
+lint: .venv/dev ## check style, types and that imports only point down
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/pyright
+	$(RUN)/lint-imports
+
+format: .venv/dev ## format the code
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+bench: .venv/dev ## run the benchmarks and write their results
+	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN)/python $$script || exit 1; done
+
+clean: ## remove what the other targets made, but for runs
+	rm -rf .venv build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "barlow needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv ..."
+	$(PIP) --editable '.[jax]'
+	@touch $@
+
+# tf_keras brings the other TensorFlow: the two in one place break each other.
+.venv/dev: pyproject.toml | .venv/bin/python
+	@echo "Installing three backends and the tools into .venv ..."
+	$(PIP) $(TORCH)
+	$(PIP) $(TENSORFLOW) jax
+	$(PIP) --no-deps tf_keras
+	$(PIP) --editable '.[dev]'
+	@touch $@

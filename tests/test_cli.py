@@ -1,0 +1,152 @@
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from barlow import data, runs
+from barlow.cli import app
+
+COMMAND = pathlib.Path(sys.executable).with_name("barlow")
+
+
+@pytest.fixture
+def barlow():
+    """Run the command in this process; returns its exit code and all that it printed."""
+
+    def run(*arguments):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+        return result.exit_code, result.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Digits as image files: ``plain``, PNG and JPEG in no classes, and ``classes``."""
+    path, digits = tmp_path_factory.mktemp("images"), data.digits()
+    (path / "plain" / "more").mkdir(parents=True)
+    for i in range(240):
+        image, label = Image.fromarray(digits.pixels[i, ..., 0]), f"digit {digits.labels[i]}"
+        folder = path / "plain" / ("more" if i % 3 else "")
+        image.save(folder / f"{i}.{'jpg' if i % 2 else 'png'}")
+        (path / "classes" / label).mkdir(parents=True, exist_ok=True)
+        image.save(path / "classes" / label / f"{i}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(folders, tmp_path_factory):
+    """A run on the folder without classes."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    arguments = ["pretrain", folders / "plain", "--out", out, "--epochs", 2, "--batch-size", 64]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert "240 grey images of 8 x 8 pixels, without labels" in result.output
+    assert "sampling noise" in result.output
+    return out
+
+
+def test_the_demo_ends_with_a_table_a_picture_and_the_rows(barlow, tmp_path):
+    code, output = barlow("demo", "--out", tmp_path / "demo", "--epochs", 2)
+    assert code == 0, output
+    for word in ("pixels", "random", "learned", "1 / class", "5 / class", "10 / class", "5-NN"):
+        assert word in output
+    rows = json.loads((tmp_path / "demo" / "evaluation.json").read_text())["rows"]
+    assert len(rows) == 15
+    assert set(rows[0]) == {"features", "probe", "labels_per_class", "accuracy", "std"}
+    pixels = {
+        (r["probe"], r["labels_per_class"]): r["accuracy"]
+        for r in rows
+        if r["features"] == "pixels"
+    }
+    assert pixels["linear", 5] == pytest.approx(0.84, abs=0.03)
+    assert pixels["knn", None] == pytest.approx(0.973, abs=0.01)
+    assert (tmp_path / "demo" / runs.PICTURE).exists()
+
+
+def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barlow, run, folders):
+    for name in ("evaluation.json", "evaluation-2.json"):  # an earlier one is not overwritten
+        code, output = barlow("evaluate", run, folders / "classes")
+        assert code == 0, output
+        assert "240 grey images of 8 x 8 pixels, with labels" in output
+        assert json.loads((run / name).read_text())["rows"]
+
+
+def test_arrays_and_idx_files_train_too(barlow, tmp_path):
+    digits = data.digits()
+    pixels = digits.pixels[:80, ..., 0]
+    np.savez(tmp_path / "x.npz", images=pixels, labels=digits.labels[:80])
+    header = bytes([0, 0, 8, 3]) + b"".join(size.to_bytes(4, "big") for size in pixels.shape)
+    (tmp_path / "x-idx3-ubyte").write_bytes(header + pixels.tobytes())
+    for name in ("x.npz", "x-idx3-ubyte"):
+        out = tmp_path / f"run of {name}"
+        code, output = barlow("pretrain", tmp_path / name, "--out", out, "--epochs", 1)
+        assert code == 0, output
+        assert (out / runs.ENCODER).exists()
+
+
+def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "cat.png").write_bytes(b"not a picture")
+    np.save(tmp_path / "flat.npy", np.zeros((5, 4)))
+    plain, new = folders / "plain", tmp_path / "new"
+    for arguments, words in (
+        (("pretrain", tmp_path / "nowhere", "--out", new), "nowhere"),
+        (("pretrain", tmp_path / "empty", "--out", new), "no image files"),
+        (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
+        (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
+        (("pretrain", plain, "--out", run), "already"),
+        (("pretrain", plain, "--out", new, "--encoder", "vgg"), "Known: conv"),
+        (("pretrain", plain, "--out", new, "--recipe", "vgg"), "Known: auto"),
+        (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),
+        (("pretrain", plain, "--out", new, "--image-size", 0), "image-size"),
+        (("demo", "--out", run), "already"),
+        (("evaluate", tmp_path / "nowhere", folders / "classes"), "not a finished run"),
+        (("evaluate", run, plain), "needs labels"),
+        (("evaluate", run, tmp_path / "nowhere"), "nowhere"),
+    ):
+        before = sorted(run.iterdir())
+        code, output = barlow(*arguments)
+        assert code == 2, (arguments, output)
+        assert words in output, (arguments, output)
+        assert not new.exists()
+        assert sorted(run.iterdir()) == before
+
+
+def test_without_a_command_the_help_is_shown(barlow):
+    _, output = barlow()
+    for command in ("demo", "pretrain", "evaluate"):
+        assert command in output
+
+
+def test_ctrl_c_leaves_a_usable_run(tmp_path):
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [COMMAND, "demo", "--epochs", "10000", "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / runs.METRICS).exists():  # until it has learned for an epoch
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    assert "Interrupted in epoch" in output
+    assert runs.load_encoder(out).predict(data.digits().pixels[:2], verbose=0).shape == (2, 128)
+    assert (out / runs.PICTURE).exists()
