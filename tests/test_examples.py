@@ -25,3 +25,10 @@ def test_examples(name):
         importlib.import_module(name), extraglobs=NAMES, optionflags=doctest.ELLIPSIS
     )
     assert result.failed == 0
+
+
+def test_examples_of_the_readme():
+    readme = pathlib.Path(__file__).parent.parent / "README.md"
+    result = doctest.testfile(str(readme), module_relative=False, globs=dict(NAMES))
+    assert result.attempted > 0
+    assert result.failed == 0

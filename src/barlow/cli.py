@@ -45,7 +45,7 @@ def demo(
     out: Annotated[
         pathlib.Path | None, typer.Option(help="Folder of the run. [default: runs/demo]")
     ] = None,
-    epochs: Epochs = 80,
+    epochs: Epochs = 120,
     seed: Seed = 0,
 ) -> None:
     """Learn from scikit-learn's 1,797 digits without their labels, and see what it is worth."""

@@ -81,7 +81,15 @@ class Recipe:
 RECIPES = {
     # Small grey images. Glyphs mean something else when mirrored, and have strokes of one pixel
     # that a hard crop or a blur would lose.
-    "glyphs": Recipe(scale=(0.64, 1.44), shift=0.15, rotation=20.0, brightness=0.4, noise=0.1),
+    "glyphs": Recipe(
+        scale=(0.64, 1.44),
+        shift=0.15,
+        rotation=20.0,
+        shear=15.0,
+        brightness=0.4,
+        contrast=0.4,
+        noise=0.2,
+    ),
     # Small colour images: hard crops and flips, and no blur, which they have enough of.
     "photos": Recipe(
         scale=(0.2, 1.0),
