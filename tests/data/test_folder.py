@@ -44,6 +44,26 @@ def test_grey_images_stay_grey_and_colour_among_them_makes_all_colour(tmp_path):
     assert load(tmp_path).pixels.shape == (2, 10, 10, 3)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", ">u2", "int32"])
+def test_grey_of_16_bits_is_scaled_to_8_and_it_is_said(dtype, tmp_path):
+    ramp = np.linspace(0, 65535, 64).round().astype(dtype).reshape(8, 8)
+    write(tmp_path / "a.tiff", Image.fromarray(ramp))
+    if dtype == "uint16":
+        write(tmp_path / "b.png", Image.fromarray(ramp))
+    images = load(tmp_path)
+    for pixels in images.pixels:
+        np.testing.assert_allclose(pixels[..., 0], ramp / 257, atol=0.5)
+    assert images.notes == ("Grey images of 16 bits were scaled to 8 bits.",)
+    write(tmp_path / "colour.png", picture(8, 8))  # makes colour images of all
+    np.testing.assert_array_equal(load(tmp_path).pixels[0], images.pixels[0].repeat(3, axis=-1))
+
+
+def test_grey_of_more_than_16_bits_is_refused_by_name(tmp_path):
+    write(tmp_path / "deep.tiff", Image.fromarray(np.full((8, 8), 65536, "int32")))
+    with pytest.raises(ValueError, match=r"deep\.tiff.*65536"):
+        load(tmp_path)
+
+
 def test_jpeg_files_come_close_to_what_was_saved(tmp_path):
     y, x = np.mgrid[:24, :32]
     smooth = np.stack([8 * x, 8 * y, 4 * (x + y)], -1).clip(0, 255).astype("uint8")
@@ -98,7 +118,29 @@ def test_a_truncated_image_is_named(tmp_path):
         load(tmp_path)
 
 
+def test_an_image_too_large_to_be_true_is_named(tmp_path):
+    write(tmp_path / "bomb.bmp", picture())
+    content = bytearray((tmp_path / "bomb.bmp").read_bytes())
+    content[18:26] = 2 * (20_000).to_bytes(4, "little")  # width and height in its header
+    (tmp_path / "bomb.bmp").write_bytes(content)
+    with pytest.raises(ValueError, match=r"bomb\.bmp.*decompression bomb"):
+        load(tmp_path)
+
+
+def test_files_that_are_no_photos_are_passed_over(tmp_path):
+    write(tmp_path / "photo.png", picture())
+    for name in ("labels.h5", "clip.mpg", "figure.eps", "notes.txt"):
+        (tmp_path / name).write_bytes(b"not an image")
+    assert len(load(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".JPG", ".jpeg", ".pgm", ".tif", ".webp"])
+def test_photos_of_every_format_are_found(suffix, tmp_path):
+    write(tmp_path / f"photo{suffix}", picture(channels=1))
+    assert len(load(tmp_path)) == 1
+
+
 def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
-    with pytest.raises(ValueError, match="no image files"):
+    with pytest.raises(ValueError, match=r"no image files.*JPEG, PNG"):
         load(tmp_path)

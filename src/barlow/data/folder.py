@@ -10,24 +10,30 @@ from barlow.progress import Track
 
 _LARGEST_OWN_SIZE = 64
 _DEFAULT_SIZE = (32, 32)
-_GREY_MODES = ("1", "L", "LA", "I;16", "I")
+_PHOTO_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_GREY_MODES = ("1", "L", "LA")
+_DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def load_folder(folder: pathlib.Path, image_size: tuple[int, int] | None, track: Track) -> Images:
     """Images of all files below a folder; see :func:`barlow.data.load`."""
     paths = _image_files(folder)
     if not paths:
-        raise ValueError(f"There are no image files in {folder} or below it.")
+        raise ValueError(
+            f"There are no image files in {folder} or below it. Known: {', '.join(_PHOTO_FORMATS)}."
+        )
     headers = [_read(path, _header) for path in track(paths, "Looking at images")]
-    sizes = {size for size, _ in headers}
+    sizes, modes = {size for size, _ in headers}, {mode for _, mode in headers}
     notes = []
+    if not modes.isdisjoint(_DEEP_GREY_MODES):
+        notes.append("Grey images of 16 bits were scaled to 8 bits.")
     height, width = image_size or _own_size(sizes) or _DEFAULT_SIZE
     if sizes != {(width, height)}:
         notes.append(f"The images were brought to {height} x {width} pixels.")
-    grey = all(is_grey for _, is_grey in headers)
+    grey = modes.issubset((*_GREY_MODES, *_DEEP_GREY_MODES))
 
     def pixels(image: Image.Image) -> np.ndarray:
-        upright = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
+        upright = _eight_bits(ImageOps.exif_transpose(image)).convert("L" if grey else "RGB")
         return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC))
 
     images = np.stack([_read(path, pixels) for path in track(paths, "Reading images")])
@@ -37,10 +43,12 @@ def load_folder(folder: pathlib.Path, image_size: tuple[int, int] | None, track:
 
 
 def _image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Files that by their names are images, in a fixed order; nothing hidden."""
-    readable = {
-        extension for extension, name in Image.registered_extensions().items() if name in Image.OPEN
-    }
+    """Files that by their names are photos, in a fixed order; nothing hidden.
+
+    Pillow reads much else, such as HDF5 and MPEG, which among photos is something else.
+    """
+    extensions = Image.registered_extensions()
+    readable = {extension for extension, name in extensions.items() if name in _PHOTO_FORMATS}
     return sorted(
         path
         for path in folder.rglob("*")
@@ -54,14 +62,31 @@ def _read(path: pathlib.Path, read):
     try:
         with Image.open(path) as image:
             return read(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"Cannot read the image {path}: {error}. Remove or repair the file."
         ) from error
 
 
-def _header(image: Image.Image) -> tuple[tuple[int, int], bool]:
-    return image.size, image.mode in _GREY_MODES
+def _header(image: Image.Image) -> tuple[tuple[int, int], str]:
+    return image.size, image.mode
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits scaled to 8, where Pillow would make white of all above 255."""
+    if image.mode not in _DEEP_GREY_MODES:
+        return image
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if not 0 <= low <= high < 2**16:
+        raise ValueError(f"its values are from {low} to {high}, not 0 to {2**16 - 1}")
+    return Image.fromarray(np.rint(values / 257).astype("uint8"))
 
 
 def _own_size(sizes: set[tuple[int, int]]) -> tuple[int, int] | None:
