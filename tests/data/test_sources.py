@@ -67,14 +67,34 @@ def test_idx_numbers_are_big_endian(pixels, tmp_path):
         ("x.idx", b"\0\0", "not an IDX file"),
         ("x.idx", idx(np.zeros((3, 4, 5), "uint8"), 8)[:-1], "cut short"),
         ("x.idx", gzip.compress(idx(np.zeros((3, 4, 5), "uint8"), 8))[:-9], "x.idx"),
+        ("x.idx", b"\x1f\x8b\x08" + 7 * b"\0" + b"no deflate", "x.idx"),
         ("notes.txt", b"hello", "not an IDX file"),
     ],
-    ids=["empty npy", "no zip", "empty", "short header", "cut short", "cut gzip", "text"],
+    ids=[
+        "empty npy",
+        "no zip",
+        "empty",
+        "short header",
+        "cut short",
+        "cut gzip",
+        "damaged gzip",
+        "text",
+    ],
 )
 def test_files_that_cannot_be_read_are_refused_by_name(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         load(tmp_path / name)
+
+
+def test_files_of_numpy_with_the_name_of_the_other_kind_are_refused(pixels, tmp_path):
+    np.save(tmp_path / "x.npy", pixels)
+    np.savez(tmp_path / "y.npz", images=pixels)
+    (tmp_path / "x.npy").rename(tmp_path / "x.npz")
+    (tmp_path / "y.npz").rename(tmp_path / "y.npy")
+    for name, kind in (("x.npz", r"\.npz"), ("y.npy", r"\.npy")):
+        with pytest.raises(ValueError, match=rf"{name}: it is not an {kind} file"):
+            load(tmp_path / name)
 
 
 def test_files_that_hold_pickles_are_refused(tmp_path):

@@ -4,8 +4,11 @@ import gzip
 import math
 import pathlib
 import zipfile
+import zlib
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from barlow.data.images import Images, from_array
 from barlow.progress import Track, silent
@@ -59,11 +62,11 @@ def load(
         return load_folder(path, image_size, track)
     try:
         if path.suffix == ".npy":
-            return from_array(np.load(path, allow_pickle=False))
+            return from_array(_load_numpy(path, np.ndarray))
         if path.suffix == ".npz":
             return _load_npz(path)
         return _load_idx(path)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"Cannot read images from {path}: {error}") from error
 
 
@@ -83,8 +86,16 @@ def digits() -> Images:
     return from_array(np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target)
 
 
+def _load_numpy(path: pathlib.Path, kind: type) -> Any:
+    """Content of a file of NumPy, which goes by what is in it and not by its name."""
+    content = np.load(path, allow_pickle=False)
+    if not isinstance(content, kind):
+        raise ValueError(f"it is not an {path.suffix} file; call it what it is, .npy or .npz.")
+    return content
+
+
 def _load_npz(path: pathlib.Path) -> Images:
-    with np.load(path, allow_pickle=False) as arrays:
+    with _load_numpy(path, NpzFile) as arrays:
         images = next((name for name in _NPZ_IMAGES if name in arrays), None)
         labels = next((name for name in _NPZ_LABELS if name in arrays), None)
         if images is None:
