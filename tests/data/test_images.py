@@ -45,8 +45,11 @@ def test_there_is_one_label_per_image_or_none():
     array = np.zeros((5, 4, 3))
     assert from_array(array).labels is None
     assert from_array(array, list("abcde")).labels.tolist() == list("abcde")
+    assert from_array(array, np.arange(5)[:, None]).labels.tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match=r"\(4,\)"):
         from_array(array, [0, 1, 2, 3])
+    with pytest.raises(ValueError, match=r"\(5, 2\)"):
+        from_array(array, np.zeros((5, 2)))
 
 
 def test_every_image_comes_once_an_epoch_in_an_order_of_its_own_that_the_seed_decides():

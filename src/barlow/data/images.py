@@ -30,7 +30,7 @@ def from_array(array: Any, labels: Any = None) -> Images:
     Args:
         array: Shape ``[images, height, width]`` or ``[images, height, width, channels]`` with 1
             or 3 channels. Values 0 .. 255; a float array within 0 .. 1 is recognised.
-        labels: One label per image, shape ``[images]``, or ``None``.
+        labels: One label per image, shape ``[images]`` or ``[images, 1]``, or ``None``.
 
     Returns:
         The images: integers as uint8, floats as float32.
@@ -68,6 +68,8 @@ def from_array(array: Any, labels: Any = None) -> Images:
         array = array.astype("uint8")
     if labels is not None:
         labels = np.asarray(labels)
+        if labels.shape == (len(array), 1):  # as in keras.datasets.cifar10
+            labels = labels[:, 0]
         if labels.shape != (len(array),):
             raise ValueError(
                 f"There must be one label per image, shape ({len(array)},). "
