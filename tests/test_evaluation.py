@@ -51,6 +51,18 @@ def test_rows_are_those_of_every_kind_of_features_probe_and_number_of_labels(enc
     assert all(row.std == 0 for row in rows if row.labels_per_class is None)
 
 
+def test_features_and_probes_are_steps_of_the_progress(encoder):
+    steps = []
+
+    def track(items, description):
+        for item in items:
+            yield item
+            steps.append(description)
+
+    rows = evaluate(encoder, *split(blobs()), track=track)
+    assert steps == ["Computing features"] * 3 + ["Evaluating"] * len(rows)
+
+
 def test_labels_that_say_nothing_about_the_images_are_guessed_at_chance(encoder):
     images = blobs(images=1200)
     labels = np.random.default_rng(5).integers(0, 3, 1200)

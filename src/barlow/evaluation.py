@@ -132,7 +132,10 @@ def evaluate(
     }
     counts = [count for count in LABELS_PER_CLASS if count <= sizes.min()]
     probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
-    inputs = {name: (extract(train), extract(test)) for name, extract in features.items()}
+    inputs = {
+        name: (extract(train), extract(test))
+        for name, extract in track(list(features.items()), "Computing features")
+    }
     work = [(name, probe, count) for name in features for probe, count in probes]
 
     rows = []
