@@ -80,6 +80,17 @@ def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barl
         assert json.loads((run / name).read_text())["rows"]
 
 
+def test_images_are_brought_to_the_channels_of_the_encoder(barlow, run, folders, tmp_path):
+    for path in (folders / "classes").rglob("*.png"):
+        copy = tmp_path / "colour" / path.relative_to(folders / "classes")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert("RGB").save(copy)
+    code, output = barlow("evaluate", run, tmp_path / "colour")
+    assert code == 0, output
+    assert "240 grey images of 8 x 8 pixels, with labels" in output
+    assert "made grey" in output
+
+
 def test_arrays_and_idx_files_train_too(barlow, tmp_path):
     digits = data.digits()
     pixels = digits.pixels[:80, ..., 0]
@@ -98,7 +109,8 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "cat.png").write_bytes(b"not a picture")
     np.save(tmp_path / "flat.npy", np.zeros((5, 4)))
-    plain, new = folders / "plain", tmp_path / "new"
+    np.save(tmp_path / "square.npy", np.zeros((5, 8, 8)))
+    plain, new, square = folders / "plain", tmp_path / "new", tmp_path / "square.npy"
     for arguments, words in (
         (("pretrain", tmp_path / "nowhere", "--out", new), "nowhere"),
         (("pretrain", tmp_path / "empty", "--out", new), "no image files"),
@@ -109,6 +121,7 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", plain, "--out", new, "--recipe", "vgg"), "Known: auto"),
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),
         (("pretrain", plain, "--out", new, "--image-size", 0), "image-size"),
+        (("pretrain", square, "--out", new, "--image-size", 16), "only the images of a folder"),
         (("demo", "--out", run), "already"),
         (("evaluate", tmp_path / "nowhere", folders / "classes"), "not a finished run"),
         (("evaluate", run, plain), "needs labels"),

@@ -56,7 +56,7 @@ def demo(
         )
         out = out or runs.free_path(pathlib.Path("runs/demo"))
         run = _pretrain(train, out, Settings(epochs=epochs, batch_size=128, seed=seed))
-        _evaluate(run, train, test, seed)
+        _evaluate(run, runs.load_encoder(run), train, test, seed)
 
 
 @app.command("pretrain")
@@ -104,9 +104,10 @@ def evaluate_command(
     """Test a run's encoder on labelled images: three quarters to learn from, one held out."""
     with _clear_errors():
         keras.utils.set_random_seed(seed)
-        height, width, _ = runs.load_encoder(run).input_shape[1:]
-        train, test = evaluation.split(_load(source, (height, width)), seed=seed)
-        _evaluate(run, train, test, seed)
+        encoder = runs.load_encoder(run)
+        height, width, channels = encoder.input_shape[1:]
+        train, test = evaluation.split(_load(source, (height, width), channels), seed=seed)
+        _evaluate(run, encoder, train, test, seed)
 
 
 def _pretrain(images: data.Images, out: pathlib.Path, settings: Settings) -> pathlib.Path:
@@ -127,8 +128,9 @@ def _pretrain(images: data.Images, out: pathlib.Path, settings: Settings) -> pat
     return run
 
 
-def _evaluate(run: pathlib.Path, train: data.Images, test: data.Images, seed: int) -> None:
-    encoder = runs.load_encoder(run)
+def _evaluate(
+    run: pathlib.Path, encoder: keras.Model, train: data.Images, test: data.Images, seed: int
+) -> None:
     rows = evaluation.evaluate(encoder, train, test, seed, _track)
     path = runs.free_path(run / runs.EVALUATION)
     runs.write_json(path, evaluation.as_json(rows))
@@ -162,8 +164,10 @@ def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
     return table
 
 
-def _load(source: pathlib.Path, image_size: tuple[int, int] | None) -> data.Images:
-    images = data.load(source, image_size, _track)
+def _load(
+    source: pathlib.Path, image_size: tuple[int, int] | None, channels: int | None = None
+) -> data.Images:
+    images = data.load(source, image_size, channels, _track)
     height, width, channels = images.pixels.shape[1:]
     console.print(
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "

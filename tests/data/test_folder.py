@@ -64,6 +64,23 @@ def test_grey_of_more_than_16_bits_is_refused_by_name(tmp_path):
         load(tmp_path)
 
 
+def test_colour_is_made_grey_and_grey_colour_where_that_is_asked_for_and_it_is_said(tmp_path):
+    write(tmp_path / "grey" / "a.png", picture(channels=1))
+    write(tmp_path / "colour" / "a.png", picture())
+    made_grey = load(tmp_path / "colour", channels=1)
+    made_colour = load(tmp_path / "grey", channels=3)
+    luma = np.asarray(picture()) @ [0.299, 0.587, 0.114]  # ITU-R BT.601
+    np.testing.assert_allclose(made_grey.pixels[0, ..., 0], luma, atol=1)
+    np.testing.assert_array_equal(
+        made_colour.pixels[0], np.asarray(picture(channels=1))[..., None].repeat(3, axis=-1)
+    )
+    assert made_grey.notes == ("The images were made grey.",)
+    assert made_colour.notes == ("The images were made colour.",)
+    assert load(tmp_path / "grey", channels=1).notes == ()
+    with pytest.raises(ValueError, match="4"):
+        load(tmp_path / "grey", channels=4)
+
+
 def test_jpeg_files_come_close_to_what_was_saved(tmp_path):
     y, x = np.mgrid[:24, :32]
     smooth = np.stack([8 * x, 8 * y, 4 * (x + y)], -1).clip(0, 255).astype("uint8")

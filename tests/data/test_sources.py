@@ -42,6 +42,16 @@ def test_npz_files_with_and_without_labels(names, pixels, tmp_path):
     assert one.labels is None
 
 
+@pytest.mark.parametrize("asked", [{"image_size": (4, 5)}, {"channels": 3}], ids=str)
+def test_images_of_a_file_are_taken_as_they_are_or_refused(asked, pixels, tmp_path):
+    np.save(tmp_path / "x.npy", pixels)
+    (tmp_path / "images").write_bytes(idx(pixels, 8))
+    for name in ("x.npy", "images"):
+        assert load(tmp_path / name, image_size=(5, 4), channels=1).pixels.shape == (6, 5, 4, 1)
+        with pytest.raises(ValueError, match=rf"{name}.*5 x 4 and 1 channel.*only.*folder"):
+            load(tmp_path / name, **asked)
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_idx_files_find_the_labels_beside_them(pack, pixels, tmp_path):
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(pack(idx(pixels, 8)))

@@ -15,7 +15,9 @@ _GREY_MODES = ("1", "L", "LA")
 _DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def load_folder(folder: pathlib.Path, image_size: tuple[int, int] | None, track: Track) -> Images:
+def load_folder(
+    folder: pathlib.Path, image_size: tuple[int, int] | None, channels: int | None, track: Track
+) -> Images:
     """Images of all files below a folder; see :func:`barlow.data.load`."""
     paths = _image_files(folder)
     if not paths:
@@ -30,11 +32,15 @@ def load_folder(folder: pathlib.Path, image_size: tuple[int, int] | None, track:
     height, width = image_size or _own_size(sizes) or _DEFAULT_SIZE
     if sizes != {(width, height)}:
         notes.append(f"The images were brought to {height} x {width} pixels.")
-    grey = modes.issubset((*_GREY_MODES, *_DEEP_GREY_MODES))
+    own_channels = 1 if modes.issubset((*_GREY_MODES, *_DEEP_GREY_MODES)) else 3
+    channels = channels or own_channels
+    if channels != own_channels:
+        notes.append(f"The images were made {'grey' if channels == 1 else 'colour'}.")
 
     def pixels(image: Image.Image) -> np.ndarray:
-        upright = _eight_bits(ImageOps.exif_transpose(image)).convert("L" if grey else "RGB")
-        return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC))
+        upright = _eight_bits(ImageOps.exif_transpose(image))
+        converted = upright.convert("L" if channels == 1 else "RGB")
+        return np.asarray(ImageOps.fit(converted, (width, height), Image.Resampling.BICUBIC))
 
     images = np.stack([_read(path, pixels) for path in track(paths, "Reading images")])
     labels = _labels(folder, paths)

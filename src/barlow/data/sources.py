@@ -21,6 +21,7 @@ _NPZ_LABELS = ("labels", "y", "y_train")
 def load(
     source: str | pathlib.Path,
     image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
     track: Track = silent,
 ) -> Images:
     """Images from a folder or a file, with labels where the source has them.
@@ -37,6 +38,8 @@ def load(
         image_size: ``(height, width)`` to bring the images of a folder to, by cropping the
             longer side and resampling. Defaults to ``None``: their own size if they share one
             of at most 64 pixels, else 32 x 32.
+        channels: 1 to make the images of a folder grey, 3 to make them colour. Defaults to
+            ``None``: grey if all are.
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
 
     Returns:
@@ -44,7 +47,8 @@ def load(
 
     Raises:
         FileNotFoundError: If there is nothing at that path.
-        ValueError: If there are no images in it, or they cannot be read.
+        ValueError: If there are no images in it, they cannot be read, or those of a file are
+            not of the size or the channels that are asked for.
 
     Example:
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "images.npy"
@@ -52,6 +56,8 @@ def load(
         >>> len(barlow.data.load(path))
         10
     """
+    if channels not in (None, 1, 3):
+        raise ValueError(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
     path = pathlib.Path(source)
     if not path.exists():
         raise FileNotFoundError(f"There is nothing at {path}.")
@@ -59,13 +65,16 @@ def load(
         # Only here, so that arrays need no Pillow.
         from barlow.data.folder import load_folder  # noqa: PLC0415
 
-        return load_folder(path, image_size, track)
+        return load_folder(path, image_size, channels, track)
     try:
         if path.suffix == ".npy":
-            return from_array(_load_numpy(path, np.ndarray))
-        if path.suffix == ".npz":
-            return _load_npz(path)
-        return _load_idx(path)
+            images = from_array(_load_numpy(path, np.ndarray))
+        elif path.suffix == ".npz":
+            images = _load_npz(path)
+        else:
+            images = _load_idx(path)
+        _check_as_asked(images, image_size, channels)
+        return images
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"Cannot read images from {path}: {error}") from error
 
@@ -84,6 +93,18 @@ def digits() -> Images:
 
     bunch = load_digits()
     return from_array(np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target)
+
+
+def _check_as_asked(
+    images: Images, image_size: tuple[int, int] | None, channels: int | None
+) -> None:
+    *size, found = images.pixels.shape[1:]
+    if image_size not in (None, tuple(size)) or channels not in (None, found):
+        raise ValueError(
+            f"its images have the size {size[0]} x {size[1]} and {found} channels, and only the "
+            "images of a folder are brought to others. "
+            f"Received: image_size={image_size}, channels={channels}."
+        )
 
 
 def _load_numpy(path: pathlib.Path, kind: type) -> Any:
