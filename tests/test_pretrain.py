@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 
 import keras
@@ -69,17 +70,29 @@ def test_paths_and_colour_images_are_taken_and_a_batch_is_never_more_than_all(tm
     assert (config["recipe"], config["batch_size"]) == ("photos", 40)
 
 
-def test_an_interrupt_ends_training_with_a_usable_run(images, tmp_path):
-    class Interrupt(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            os.kill(os.getpid(), signal.SIGINT)
-
+@pytest.mark.parametrize("moment", ["set_model", "on_train_begin", "on_train_batch_end"])
+def test_an_interrupt_ends_training_after_the_step_with_a_usable_run(moment, images, tmp_path):
+    steps, callback = [], keras.callbacks.Callback()
+    callback.on_train_batch_begin = lambda batch, logs: steps.append(batch)
+    setattr(callback, moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)
     settings = barlow.Settings(**{**TINY, "epochs": 50})
-    run = barlow.pretrain(images, tmp_path / "run", settings, callbacks=[Interrupt()])
-    assert len(runs.read_metrics(run)) == 1
+    run = barlow.pretrain(images, tmp_path / "run", settings, callbacks=[callback])
+    assert len(steps) == len(runs.read_metrics(run)) == 1
     assert runs.load_encoder(run).predict(images, verbose=0).shape == (200, 128)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_is_as_usual(images, tmp_path):
+    class InterruptTwice(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        barlow.pretrain(
+            images, tmp_path / "run", barlow.Settings(**TINY), callbacks=[InterruptTwice()]
+        )
 
 
 def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
@@ -90,26 +103,23 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("name", "value", "message"),
     [
-        {"encoder": "resnet9000"},
-        {"recipe": "imagenet"},
-        {"epochs": 0},
-        {"batch_size": 1},
-        {"learning_rate": 0.0},
-        {"learning_rate": float("nan")},
-        {"weight_decay": -1.0},
-        {"lambda_": -0.5},
-        {"projector": ()},
-        {"seed": -1},
+        ("encoder", "resnet9000", "No encoder is called 'resnet9000'. Known: conv"),
+        ("recipe", "imagenet", "No recipe is called 'imagenet'. Known: auto"),
+        ("epochs", 0, "`epochs` must be at least 1. Received: 0."),
+        ("batch_size", 1, "`batch_size` must be at least 2. Received: 1."),
+        ("learning_rate", 0.0, "`learning_rate` must be above 0. Received: 0.0."),
+        ("learning_rate", float("nan"), "`learning_rate` must be above 0. Received: nan."),
+        ("weight_decay", -1.0, "`weight_decay` must be at least 0. Received: -1.0."),
+        ("lambda_", -0.5, "`lambda_` must not be negative. Received: lambda_=-0.5."),
+        ("projector", (), "`widths` must be positive integers. Received: widths=()."),
+        ("seed", -1, "`seed` must be at least 0. Received: -1."),
     ],
-    ids=str,
 )
 def test_settings_that_are_not_valid_are_refused_before_anything_is_made(
-    arguments, images, tmp_path
+    name, value, message, images, tmp_path
 ):
-    with pytest.raises(
-        ValueError, match=str(next(iter(arguments.values()))).strip("()") or "widths"
-    ):
-        barlow.pretrain(images, tmp_path / "run", barlow.Settings(**arguments))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        barlow.pretrain(images, tmp_path / "run", barlow.Settings(**{name: value}))
     assert not (tmp_path / "run").exists()

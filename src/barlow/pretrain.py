@@ -107,22 +107,23 @@ def pretrain(
         >>> barlow.runs.load_encoder(run).predict(images, verbose=0).shape
         (64, 128)
     """
+    runs.check_free(out)  # before minutes of reading and compiling
     pixels = _as_images(images).pixels
     settings = _resolved(settings or Settings(), pixels)
     keras.utils.set_random_seed(settings.seed)
     batches = data.Batches(pixels, settings.batch_size, settings.seed)
     model = _model(settings, pixels.shape[1:], steps=settings.epochs * len(batches))
 
-    run = runs.create(out)
-    runs.write_json(run / runs.CONFIG, _config(settings, pixels, model))
     sample = np.random.default_rng(settings.seed).permutation(len(pixels))[:_CORRELATION_IMAGES]
     before = _cross_correlation(model, pixels[sample])
-    with _interrupt_stops(model):
+    with _interrupt_stops(model) as stop:
+        run = runs.create(out)
+        runs.write_json(run / runs.CONFIG, _config(settings, pixels, model))
         model.fit(
             batches,
             epochs=settings.epochs,
             shuffle=False,  # the batches shuffle themselves
-            callbacks=[_WriteMetrics(run), *callbacks],
+            callbacks=[stop, _WriteMetrics(run), *callbacks],
             verbose=0,
         )
         with runs.replacing(run / runs.CORRELATION) as path:
@@ -190,20 +191,29 @@ def _cross_correlation(model: models.BarlowTwins, pixels: np.ndarray) -> np.ndar
 
 
 @contextlib.contextmanager
-def _interrupt_stops(model: keras.Model) -> Iterator[None]:
-    """Ctrl-C lets the step that is running finish; a second one interrupts as usual."""
+def _interrupt_stops(model: keras.Model) -> Iterator[keras.callbacks.Callback]:
+    """Ctrl-C lets the step that is running finish; a second one interrupts as usual.
+
+    The callback is for ``fit``, which sets ``stop_training`` back to False after it has built
+    the model and before training begins: an interrupt until then would be lost.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
+        yield keras.callbacks.Callback()  # only the main thread may handle signals
         return
-    previous = signal.getsignal(signal.SIGINT)
+    previous, interrupted = signal.getsignal(signal.SIGINT), threading.Event()
 
     def stop(*_: Any) -> None:
+        interrupted.set()
         model.stop_training = True
         signal.signal(signal.SIGINT, previous)
 
+    def stop_again(_: Any) -> None:
+        if interrupted.is_set():
+            model.stop_training = True
+
     signal.signal(signal.SIGINT, stop)
     try:
-        yield
+        yield keras.callbacks.LambdaCallback(on_train_begin=stop_again)
     finally:
         signal.signal(signal.SIGINT, previous)
 
