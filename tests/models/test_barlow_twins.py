@@ -17,11 +17,11 @@ def images():
     return (127.5 + 100 * stripes + noise)[..., None].astype("uint8")
 
 
-def make_model(seed=0, views="glyphs", **arguments):
+def make_model(seed=0, views="glyphs", projector=(32, 32), **arguments):
     keras.utils.set_random_seed(seed)
     model = barlow.BarlowTwins(
         models.encoder("conv", (8, 8, 1)),
-        projector=(32, 32),
+        projector=projector,
         views=ImageViews(views, seed=seed) if views else None,
         **arguments,
     )
@@ -119,6 +119,51 @@ def test_the_loss_is_the_one_that_was_given_to_the_model_and_no_other(images):
 
 
 def test_an_encoder_that_gives_no_vector_is_refused():
-    encoder = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
-    with pytest.raises(ValueError, match=r"GlobalAveragePooling2D.*\(None, 6, 6, 4\)"):
-        barlow.BarlowTwins(encoder)
+    inputs = keras.Input((8, 8, 1))
+    maps = keras.layers.Conv2D(4, 3)(inputs)
+    vector = keras.layers.GlobalAveragePooling2D()(maps)
+    for outputs, found in (
+        (maps, r"\(None, 6, 6, 4\)"),
+        ([vector, vector], r"\(None, 4\), \(None, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=f"GlobalAveragePooling2D.*{found}"):
+            barlow.BarlowTwins(keras.Model(inputs, outputs))
+
+
+def test_an_encoder_whose_output_is_not_known_is_refused_with_the_way_out():
+    class Encoder(keras.Model):
+        def call(self, images):
+            return keras.ops.mean(images, axis=(1, 2))
+
+    for encoder in (Encoder(), keras.Sequential([keras.layers.Flatten()])):
+        with pytest.raises(ValueError, match=r"functional model.*keras\.Input"):
+            barlow.BarlowTwins(encoder)
+
+
+@pytest.mark.parametrize("projector", [keras.layers.Dense(4), 512, None], ids=str)
+def test_a_projector_is_a_model_or_widths(projector):
+    with pytest.raises(ValueError, match=r"`projector` must be a keras\.Model or the widths"):
+        make_model(projector=projector)
+
+
+@pytest.mark.parametrize("reduction", ["auto", "mean", "mean_with_sample_weight"])
+def test_a_loss_that_averages_is_taken(reduction, images):
+    model = make_model(loss=losses.Barlow(reduction=reduction))
+    found = model.evaluate(images, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(found["invariance"] + found["redundancy"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "received"),
+    [
+        (losses.Barlow(reduction="sum"), "'sum'"),
+        (losses.Barlow(reduction="none"), "'none'"),
+        (losses.Barlow(reduction=None), "None"),
+        ("mse", "mse"),
+        (keras.losses.MeanSquaredError(), "mean_squared_error"),
+    ],
+    ids=["sum", "none", "None", "name", "another"],
+)
+def test_a_loss_that_does_not_average_is_refused(loss, received):
+    with pytest.raises(ValueError, match=f"averages over the samples.*Received: .*{received}"):
+        make_model(loss=loss)

@@ -9,6 +9,9 @@ from keras import ops
 from barlow import losses
 from barlow.models.networks import projector as make_projector
 
+# Reductions to the mean over samples, of which the metrics are the two terms.
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+
 
 @keras.saving.register_keras_serializable(package="barlow")
 class BarlowTwins(keras.Model):
@@ -25,17 +28,20 @@ class BarlowTwins(keras.Model):
     the networks and sample weights).
 
     Args:
-        encoder: Model from images ``[batch, height, width, channels]`` to ``[batch, features]``.
+        encoder: Functional or sequential model, with its input's shape, from images
+            ``[batch, height, width, channels]`` to ``[batch, features]``.
         projector: Model from ``[batch, features]`` to the embeddings, or the widths of
             :func:`barlow.models.projector`. Defaults to ``(512, 512)``.
         views: Layer from images to two views of each, such as
             :class:`barlow.views.ImageViews`. With ``None``, the default, the model takes pairs
             that are already made: ``fit((first, second))``.
-        loss: Loss between the two batches of embeddings. Defaults to ``barlow.losses.Barlow()``.
+        loss: Loss between the two batches of embeddings, with a reduction to their mean.
+            Defaults to ``barlow.losses.Barlow()``.
         **kwargs: As for any Keras model.
 
     Raises:
-        ValueError: If the encoder's output is not one vector per image.
+        ValueError: If the encoder's output is not known to be one vector per image, the
+            projector is neither a model nor widths, or the loss is not one that averages.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1))
@@ -59,18 +65,25 @@ class BarlowTwins(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if len(encoder.output_shape) != 2:
+        features = _features(encoder)
+        if isinstance(projector, Sequence):
+            projector = make_projector(features, tuple(projector))
+        elif not isinstance(projector, keras.Model):
             raise ValueError(
-                "The encoder must give one vector per image, shape [batch, features]; end it "
-                "with a layer such as GlobalAveragePooling2D (in keras.applications: "
-                f"pooling='avg'). Received: an encoder with output {encoder.output_shape}."
+                "`projector` must be a keras.Model or the widths of its layers, such as "
+                f"(512, 512). Received: {projector}."
+            )
+        loss = losses.Barlow() if loss is None else loss
+        if not isinstance(loss, losses.Barlow) or loss.reduction not in _MEANS:
+            raise ValueError(
+                "`loss` must be a barlow.losses.Barlow that averages over the samples, with "
+                f"reduction 'auto' or one of {', '.join(map(repr, _MEANS))}. Received: {loss} "
+                f"with reduction {getattr(loss, 'reduction', None)!r}."
             )
         self.encoder = encoder
-        if not isinstance(projector, keras.Model):
-            projector = make_projector(encoder.output_shape[-1], tuple(projector))
         self.projector: keras.Model = projector
         self.views = views
-        self.objective = losses.Barlow() if loss is None else loss
+        self.objective = loss
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
 
@@ -169,3 +182,22 @@ class BarlowTwins(keras.Model):
         """Compile with the output of :meth:`get_compile_config`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+
+def _features(encoder: keras.Model) -> int:
+    """Length of the vector that the encoder gives for each image."""
+    outputs = getattr(encoder, "outputs", None)
+    if not outputs:
+        raise ValueError(
+            "The shape of the encoder's output must be known beforehand. Make it a functional "
+            "model, keras.Model(inputs, outputs), or a keras.Sequential that begins with a "
+            f"keras.Input. Received: {encoder}."
+        )
+    shapes = [tuple(output.shape) for output in outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
+        raise ValueError(
+            "The encoder must give one vector per image, shape [batch, features]; end it "
+            "with a layer such as GlobalAveragePooling2D (in keras.applications: "
+            f"pooling='avg'). Received: an encoder with output {', '.join(map(str, shapes))}."
+        )
+    return shapes[0][1]
