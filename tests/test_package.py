@@ -46,7 +46,12 @@ def test_the_wheel_installs_with_one_backend_and_its_demo_runs(tmp_path):
     venv.create(tmp_path / "env", with_pip=True)
     python, command = tmp_path / "env/bin/python", tmp_path / "env/bin/barlow"
 
-    run(python, "-m", "pip", "install", "--quiet", wheel, "jax")
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    without_backend = run(command, "demo", check=False)
+    assert without_backend.returncode != 0
+    assert "pip install 'barlow[jax]'" in without_backend.stderr
+
+    run(python, "-m", "pip", "install", "--quiet", "jax")
     run(python, "-c", CORE)
     without_extra = run(command, "demo", check=False)
     assert without_extra.returncode != 0
