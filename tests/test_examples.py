@@ -4,19 +4,26 @@ import doctest
 import importlib
 import pathlib
 import pkgutil
+import re
 import tempfile
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import barlow
-import barlow.evaluation
 
 MODULES = [barlow.__name__] + [
     module.name for module in pkgutil.walk_packages(barlow.__path__, prefix="barlow.")
 ]
 NAMES = {"barlow": barlow, "keras": keras, "np": np, "pathlib": pathlib, "tempfile": tempfile}
+README = pathlib.Path(__file__).parent.parent / "README.md"
+PROGRAMS = [
+    block
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    if ">>>" not in block
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -28,7 +35,24 @@ def test_examples(name):
 
 
 def test_examples_of_the_readme():
-    readme = pathlib.Path(__file__).parent.parent / "README.md"
-    result = doctest.testfile(str(readme), module_relative=False, globs=dict(NAMES))
+    result = doctest.testfile(str(README), module_relative=False, globs=dict(NAMES))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.splitlines()[0])
+def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("uint8")
+    pathlib.Path("photos").mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(f"photos/{i}.png")
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
+    za, zb = np.random.default_rng(1).normal(size=(2, 4, 16))
+    has = {
+        "images": images, "first": images, "second": np.flip(images, axis=2),
+        "encoder": barlow.models.encoder("conv", (32, 32, 3)),
+        "za": za, "zb": zb, "weights": np.ones(4), "model": model,
+    }  # fmt: skip
+    # The first epoch shows as much as the hundredth.
+    exec(program.replace("epochs=100", "epochs=1"), {**NAMES, **has})  # noqa: S102 - our own text

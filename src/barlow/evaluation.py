@@ -61,7 +61,8 @@ def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[I
         ValueError: If the images have no labels, or a class is too small to be split.
 
     Example:
-        >>> train, test = barlow.evaluation.split(barlow.data.digits())
+        >>> from barlow import evaluation
+        >>> train, test = evaluation.split(barlow.data.digits())
         >>> len(train), len(test)
         (1347, 450)
     """
@@ -108,9 +109,10 @@ def evaluate(
             encoder does not take.
 
     Example:
-        >>> train, test = barlow.evaluation.split(barlow.data.digits())
+        >>> from barlow import evaluation
+        >>> train, test = evaluation.split(barlow.data.digits())
         >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
-        >>> rows = barlow.evaluation.evaluate(encoder, train, test)
+        >>> rows = evaluation.evaluate(encoder, train, test)
         >>> rows[0].features, rows[0].labels_per_class
         ('pixels', 1)
     """
