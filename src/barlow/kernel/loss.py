@@ -11,13 +11,16 @@ and the exact mean over samples of
 
 where the quadratic term ``q_n`` has two forms:
 
-    correlation    q_n = a_n' C b_n                       D x D numbers, 6 N D^2 operations
-    Gram           q_n = 1/N sum_m (a_n.a_m)(b_n.b_m)     N x N numbers, 8 N^2 D operations
+    correlation    q_n = a_n' C b_n                       D x D numbers
+    Gram           q_n = 1/N sum_m (a_n.a_m)(b_n.b_m)     N x N numbers
 
-counted forward and backward. For an upstream vector ``u`` and ``s = sum_n u_n a_n o b_n``,
+For an upstream vector ``u`` and ``s = 1/N sum_n u_n a_n o b_n`` the gradient is
 
-    P  = -2 u_n + (1 - lambda)(u_n c_i + s_i / N)
-    dA = P o B + lambda/N [(u_n + u_m) o BB'] A            and dB with A and B exchanged.
+    dA = lambda/N [(u_n + u_m) o BB'] A + B o (u_n ((1 - lambda) c_i - 2) + (1 - lambda) s_i)
+
+and ``dB`` with A and B exchanged; in the correlation form with ``BB'A = N B C'``. A mean over
+samples has one and the same ``u_n`` for all, and there this is less work: the columns of ``dA``
+have zero mean, and the correlation form needs half of the products.
 """
 
 from collections.abc import Callable
@@ -26,15 +29,33 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from barlow.kernel.standardize import column_mean, standardize, standardize_gradient
+from barlow.kernel.standardize import (
+    column_mean,
+    samples,
+    standardize,
+    standardize_gradient,
+)
 
 Form = Literal["gram", "correlation"]
-# A form takes A, B and lambda/N. It gives lambda * q and a function from the upstream vector
-# to the parts of dA and dB that lambda * q contributes.
-_Quadratic = tuple[Any, Callable[[Any], tuple[Any, Any]]]
+Gradient = Literal["closed_form", "autodiff"]
+# Values per sample, and from the upstream vector to the gradients: in general, and where all of
+# its entries are the one that is given.
+_Pullback = Callable[[Any], tuple[Any, Any]]
+_Differentiable = tuple[Any, _Pullback, _Pullback]
+
+# Columns that the Gram form takes at a time: what it does besides products then finds its numbers
+# in the processor's cache, and needs no more memory than for these. Fewer make slow products.
+_BLOCK_NUMBERS = 2**19
+_BLOCK_COLUMNS = 1024
 
 
-def per_sample_loss(za: Any, zb: Any, lambda_: float, form: Form | None = None) -> Any:
+def per_sample_loss(
+    za: Any,
+    zb: Any,
+    lambda_: float,
+    form: Form | None = None,
+    gradient: Gradient = "closed_form",
+) -> Any:
     """Barlow Twins loss per sample, with its gradient in closed form.
 
     Args:
@@ -43,39 +64,42 @@ def per_sample_loss(za: Any, zb: Any, lambda_: float, form: Form | None = None) 
         zb: Embeddings of the second view, same shape and dtype.
         lambda_: Weight of the redundancy term.
         form: ``"gram"`` or ``"correlation"``; ``None`` takes the cheaper one.
+        gradient: ``"closed_form"``, or ``"autodiff"`` for what the backend makes of the forward
+            pass: slower, and with second derivatives and forward mode.
 
     Returns:
         Values of shape ``[...]``, in float32 or wider. Their mean is the loss. The gradient
         comes back in the dtype of the inputs.
+
+    Raises:
+        NotImplementedError: If the gradient in closed form is differentiated.
     """
     leading = ops.shape(za)[:-1]
     za, zb = _matrix(za), _matrix(zb)
-    quadratic = {"gram": _gram, "correlation": _correlation}[form or cheaper_form(*za.shape)]
+    compute = {"gram": _gram, "correlation": _correlation}[form or cheaper_form(*za.shape)]
 
     @ops.custom_gradient
-    def loss(za: Any, zb: Any) -> tuple[Any, Callable[..., tuple[Any, Any]]]:
-        a, inverse_std_a = standardize(_widen(za))
-        b, inverse_std_b = standardize(_widen(zb))
-        samples = ops.cast(ops.shape(a)[0], a.dtype)
-        products = a * b
-        c = column_mean(products)
-        slope = (1.0 - lambda_) * c - 2.0
-        weighted_q, pull_q_back = quadratic(a, b, lambda_ / samples)
-        values = a.shape[1] + (products @ slope[:, None])[:, 0] + weighted_q
+    def closed_form(za: Any, zb: Any) -> tuple[Any, Callable[..., tuple[Any, Any]]]:
+        values, pull_back, pull_back_mean = compute(_widen(za), _widen(zb), lambda_)
 
-        def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
+        def pull_back_any(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
             # TensorFlow and JAX pass the upstream gradient alone, PyTorch by its name.
             u = arguments[0] if upstream is None else upstream
-            shared = (1.0 - lambda_) / samples * (u[None, :] @ products)[0]
-            p = u[:, None] * slope + shared
-            qa, qb = pull_q_back(u)
-            dza = standardize_gradient(p * b + qa, a, inverse_std_a)
-            dzb = standardize_gradient(p * a + qb, b, inverse_std_b)
-            return ops.cast(dza, za.dtype), ops.cast(dzb, zb.dtype)
+            gradients = ops.cond(
+                ops.all(ops.equal(u, u[0])), lambda: pull_back_mean(u[0]), lambda: pull_back(u)
+            )
+            return tuple(
+                _differentiable_once(ops.cast(dz, z.dtype), za, zb, u)
+                for dz, z in zip(gradients, (za, zb), strict=True)
+            )
 
-        return values, gradient
+        return values, pull_back_any
 
-    return ops.reshape(loss(za, zb), leading)
+    if gradient == "closed_form":
+        values = closed_form(za, zb)
+    else:
+        values, *_ = compute(_widen(za), _widen(zb), lambda_)
+    return ops.reshape(values, leading)
 
 
 def invariance(za: Any, zb: Any) -> Any:
@@ -85,42 +109,149 @@ def invariance(za: Any, zb: Any) -> Any:
     return ops.sum(ops.square(1.0 - column_mean(a * b)))
 
 
-def cheaper_form(samples: int | None, features: int) -> Form:
-    """The form with fewer operations: Gram where ``8 N^2 D < 6 N D^2``.
+def cheaper_form(batch: int | None, features: int) -> Form:
+    """The form with fewer operations for a mean: Gram ``8 N^2 D``, correlation ``6 N D^2``.
 
     Where the number of samples is not known while tracing, it is a batch, and the batches of
     this method are smaller than its projector is wide.
     """
-    return "gram" if samples is None or 4 * samples < 3 * features else "correlation"
+    return "gram" if batch is None or 4 * batch < 3 * features else "correlation"
 
 
-def _gram(a: Any, b: Any, weight: Any) -> _Quadratic:
-    gram_a = a @ ops.transpose(a)
-    gram_b = b @ ops.transpose(b)
+def _gram(za: Any, zb: Any, lambda_: float) -> _Differentiable:
+    n = samples(za)
+    blocks, gram_a, gram_b, diagonal = [], 0.0, 0.0, 0.0
+    for columns in _blocks(*za.shape):
+        a, inverse_std_a = standardize(za[:, columns])
+        b, inverse_std_b = standardize(zb[:, columns])
+        products = a * b
+        c = column_mean(products)
+        gram_a += a @ ops.transpose(a)
+        gram_b += b @ ops.transpose(b)
+        diagonal += _times(products, (1.0 - lambda_) * c - 2.0)
+        blocks.append((a, b, inverse_std_a, inverse_std_b, c))
+    pairs = lambda_ / n * gram_a * gram_b
+    values = za.shape[1] + diagonal + _times(pairs, ops.ones_like(pairs[0]))
 
     def pull_back(u: Any) -> tuple[Any, Any]:
-        pairs = weight * (u[:, None] + u[None, :])
-        return (pairs * gram_b) @ a, (pairs * gram_a) @ b
+        weights, u = lambda_ / n * (u[:, None] + u[None, :]), u[:, None]
+        pairs_a, pairs_b = weights * gram_a, weights * gram_b
+        parts = []
+        for a, b, inverse_std_a, inverse_std_b, c in blocks:
+            p = u * ((1.0 - lambda_) * c - 2.0) + (1.0 - lambda_) * column_mean(u * a * b)
+            da, db = pairs_b @ a + p * b, pairs_a @ b + p * a
+            parts.append(
+                (
+                    standardize_gradient(da, a, inverse_std_a),
+                    standardize_gradient(db, b, inverse_std_b),
+                )
+            )
+        return _joined(parts)
 
-    return weight * ops.sum(gram_a * gram_b, axis=1), pull_back
+    def pull_back_mean(u: Any) -> tuple[Any, Any]:
+        pairs_a, pairs_b = 2.0 * lambda_ / n * u * gram_a, 2.0 * lambda_ / n * u * gram_b
+        parts = []
+        for a, b, inverse_std_a, inverse_std_b, c in blocks:
+            p = 2.0 * u * ((1.0 - lambda_) * c - 1.0)
+            parts.append(
+                tuple(
+                    _standardize_gradient_of_mean(pairs @ x, p * y, x, inverse_std)
+                    for pairs, x, y, inverse_std in (
+                        (pairs_b, a, b, inverse_std_a),
+                        (pairs_a, b, a, inverse_std_b),
+                    )
+                )
+            )
+        return _joined(parts)
+
+    return values, pull_back, pull_back_mean
 
 
-def _correlation(a: Any, b: Any, weight: Any) -> _Quadratic:
-    # sum_m (a_n.a_m)(b_n.b_m) = a_n' (sum_m a_m b_m') b_n; the sum in the middle is N C.
-    correlation = weight * (ops.transpose(a) @ b)
-    ac = a @ correlation
+def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
+    # With W the weights of the entries of C, 1 on the diagonal and lambda off it,
+    # dL/dC = 2 (W o C - I), and the part of a sample is D + a_n' (W o C - 2 I) b_n.
+    n = samples(za)
+    a, inverse_std_a = standardize(za)
+    b, inverse_std_b = standardize(zb)
+    correlation = ops.transpose(a) @ b / n
+    identity = ops.eye(za.shape[1], dtype=a.dtype)
+    weighted = _weighted(correlation, lambda_) - identity
+    transformed = a @ weighted
+    values = za.shape[1] + ops.sum((transformed - a) * b, axis=1)
 
     def pull_back(u: Any) -> tuple[Any, Any]:
-        # The same sum with sample m weighted by u_m stands for the part of u_m in (u_n + u_m).
-        upstream = weight * (ops.transpose(u[:, None] * a) @ b)
-        bc = b @ ops.transpose(correlation)
         u = u[:, None]
+        upstream = _weighted(ops.transpose(u * a) @ b / n, lambda_)
+        da = u * (b @ ops.transpose(weighted) - b) + b @ ops.transpose(upstream)
+        db = u * (transformed - a) + a @ upstream
         return (
-            u * bc + b @ ops.transpose(upstream),
-            u * ac + a @ upstream,
+            standardize_gradient(da, a, inverse_std_a),
+            standardize_gradient(db, b, inverse_std_b),
         )
 
-    return ops.sum(ac * b, axis=1), pull_back
+    def pull_back_mean(u: Any) -> tuple[Any, Any]:
+        # mean(dA o A), which would be taken from two N x D matrices, is in C already.
+        along = weighted * correlation
+        scale_a, scale_b = 2.0 * u * inverse_std_a, 2.0 * u * inverse_std_b
+        dza = b @ (ops.transpose(weighted) * scale_a) - a * (ops.sum(along, axis=1) * scale_a)
+        dzb = transformed * scale_b - b * (ops.sum(along, axis=0) * scale_b)
+        return dza, dzb
+
+    return values, pull_back, pull_back_mean
+
+
+def _standardize_gradient_of_mean(
+    gradient: Any, diagonal: Any, standardized: Any, inverse_std: Any
+) -> Any:
+    """`standardize_gradient` of a sum whose columns have zero mean; overwrites what it can.
+
+    PyTorch, which fuses nothing, does in place what stands as an augmented assignment.
+    """
+    gradient += diagonal
+    gradient -= standardized * column_mean(gradient * standardized)
+    gradient *= inverse_std
+    return gradient
+
+
+def _weighted(correlation: Any, lambda_: float) -> Any:
+    """``W o C``: the diagonal as it is, the rest times lambda."""
+    diagonal = ops.diagonal(correlation)
+    return lambda_ * correlation + ops.diag((1.0 - lambda_) * diagonal)
+
+
+def _blocks(batch: int | None, features: int) -> list[slice]:
+    """Columns of a matrix, some at a time."""
+    width = max(_BLOCK_COLUMNS, _BLOCK_NUMBERS // (batch or 1))
+    return [slice(start, start + width) for start in range(0, features, width)]
+
+
+def _joined(parts: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Blocks of columns of two matrices, side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    first, second = zip(*parts, strict=True)
+    return ops.concatenate(first, axis=1), ops.concatenate(second, axis=1)
+
+
+def _times(matrix: Any, vector: Any) -> Any:
+    """``M v`` as a product: XLA would draw a sum into the products before it, and slow them."""
+    return (matrix @ vector[:, None])[:, 0]
+
+
+def _differentiable_once(gradient: Any, *inputs: Any) -> Any:
+    """A gradient whose own gradient is refused: what it was made from is hidden from autodiff."""
+
+    @ops.custom_gradient
+    def guarded(gradient: Any, *inputs: Any) -> tuple[Any, Callable[..., Any]]:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise NotImplementedError(
+                "The gradient in closed form cannot be differentiated again. For second "
+                "derivatives take Barlow(gradient='autodiff')."
+            )
+
+        return gradient, refuse
+
+    return guarded(gradient, *inputs)
 
 
 def _matrix(z: Any) -> Any:

@@ -19,7 +19,8 @@ def standardize(z: Any) -> tuple[Any, Any]:
     """Standardise the columns of a matrix.
 
     Args:
-        z: Matrix of shape ``[samples, features]``, float32 or float64.
+        z: Matrix of shape ``[samples, features]``, float32 or float64. Of any scale at which
+            the sum of a column is a finite number.
 
     Returns:
         The standardised matrix, same shape, and ``1 / std`` per column, shape ``[features]``;
@@ -27,15 +28,19 @@ def standardize(z: Any) -> tuple[Any, Any]:
     """
     mean = column_mean(z)
     centred = z - mean
-    # The first mean is rounded relative to its own size. Where that is large against the
-    # deviation, the mean of what is left removes the error.
-    centred = centred - column_mean(centred)
-    variance = column_mean(ops.square(centred))
+    # The mean is rounded relative to its own size. Where that is large against the deviation,
+    # the mean of what is left removes the error.
+    centred -= column_mean(centred)
+    largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
     rounding = _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(z.dtype)).eps)
-    varies = variance > ops.square(rounding * mean)
+    varies = largest > rounding * ops.abs(mean)
+    # In units of its largest value no column overflows or vanishes when it is squared.
+    unit = ops.where(varies, largest, 1.0)
+    centred = centred / unit
+    variance = column_mean(centred * centred)
     # The inner `where` keeps the gradient of the branch not taken finite.
     inverse_std = ops.where(varies, ops.rsqrt(ops.where(varies, variance, 1.0)), 0.0)
-    return centred * inverse_std, inverse_std
+    return centred * inverse_std, inverse_std / unit
 
 
 def standardize_gradient(gradient: Any, standardized: Any, inverse_std: Any) -> Any:
@@ -57,4 +62,9 @@ def standardize_gradient(gradient: Any, standardized: Any, inverse_std: Any) -> 
 
 def column_mean(z: Any) -> Any:
     """Mean over samples, in the precision of ``z``: ``ops.mean`` rounds float64 to float32."""
-    return ops.sum(z, axis=0) / ops.cast(ops.shape(z)[0], z.dtype)
+    return ops.sum(z, axis=0) / samples(z)
+
+
+def samples(z: Any) -> Any:
+    """Number of rows, as a Python number where it is known, to be calculated with."""
+    return z.shape[0] or ops.cast(ops.shape(z)[0], z.dtype)

@@ -1,0 +1,85 @@
+"""Processes that each hold one implementation of the loss; see `_loss_worker.py`."""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+# In which environment an implementation lives.
+_ENVIRONMENT = {
+    "barlow JAX": "barlow",
+    "barlow TensorFlow XLA": "barlow",
+    "barlow TensorFlow graph": "barlow",
+    "barlow PyTorch": "barlow",
+    "TF Similarity XLA": "tfsim",
+    "TF Similarity graph": "tfsim",
+    "lightly": "lightly",
+    "solo-learn": "lightly",
+    "stable-pretraining": "lightly",
+}
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Command line with the interpreters of the peers' environments."""
+    result = argparse.ArgumentParser(description=description)
+    peers = "with TensorFlow Similarity", "with lightly, solo-learn and stable-pretraining"
+    for name, what in zip(("tfsim", "lightly"), peers, strict=True):
+        result.add_argument(f"--{name}", metavar="PYTHON", help=f"Python of an environment {what}")
+    return result
+
+
+def available(arguments: argparse.Namespace) -> dict[str, str]:
+    """Implementations whose environment was given, and its interpreter."""
+    pythons = {
+        "barlow": sys.executable,
+        "tfsim": arguments.tfsim,
+        "lightly": arguments.lightly,
+    }
+    return {
+        name: pythons[environment]
+        for name, environment in _ENVIRONMENT.items()
+        if pythons[environment]
+    }
+
+
+class Worker:
+    """A process that answers requests."""
+
+    def __init__(self, python: str, implementation: str):
+        self._process = subprocess.Popen(
+            [python, pathlib.Path(__file__).with_name("_loss_worker.py"), implementation],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self, do: str, **request: Any) -> dict[str, Any]:
+        """The answer to one request."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"The process ended with exit code {self._process.wait()}.")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def start(python: str, implementation: str) -> Iterator[Worker]:
+    """A worker that ends with the block."""
+    worker = Worker(python, implementation)
+    try:
+        yield worker
+    finally:
+        worker.close()
