@@ -192,43 +192,69 @@ def status(key):
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key + ":"))
 
 
+class Worker:
+    """One implementation and what it does on request."""
+
+    def __init__(self, implementation):
+        self.step, self.products, self.bind, self.to_float64 = IMPLEMENTATIONS[implementation]()
+        self.runs = {}
+
+    def prepare(self, n, d):
+        """Draw two batches that correlate, and bind the functions that are timed to them."""
+        arrays = draw(n, d)
+        self.runs = {"loss": self.bind(self.step, *arrays)}
+        for form in ("gram", "correlation"):
+            self.runs[form] = self.bind(functools.partial(self.products, form), *arrays)
+        return {}
+
+    def time(self, what, seconds):
+        """Milliseconds of every run."""
+        run, times = self.runs[what], []
+        for _ in range(2):
+            run()
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(times) < 3:
+            start = time.perf_counter()
+            run()
+            times.append(1e3 * (time.perf_counter() - start))
+        return {"milliseconds": times}
+
+    def peak(self, n, d):
+        """Bytes that the loss and its gradient add to the process at their peak."""
+        self.bind(self.step, *draw(8, 16))()  # what the libraries load once does not count
+        run = self.bind(self.step, *draw(n, d))
+        pathlib.Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        before = status("VmRSS")
+        run()
+        return {"bytes": status("VmHWM") - before}
+
+    def compute(self, inputs, outputs):
+        """Value and gradients of arrays in a file, into another, in float64."""
+        with np.load(inputs) as file:
+            arrays = [file[name].astype(dtype_named(str(file["dtype"]))) for name in ("za", "zb")]
+        results = [self.to_float64(result) for result in self.bind(self.step, *arrays)()]
+        np.savez(outputs, **dict(zip(("value", "za", "zb"), results, strict=True)))
+        return {}
+
+
+def dtype_named(name):
+    """NumPy's dtype; bfloat16 is not its own."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16)
+
+
 def main():
-    step, products, bind, to_float64 = IMPLEMENTATIONS[sys.argv[1]]()
+    worker = Worker(sys.argv[1])
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
-    runs = {}
     for line in sys.stdin:
         request = json.loads(line)
-        answer = {}
-        if request["do"] == "prepare":
-            arrays = draw(request["n"], request["d"])
-            runs = {"loss": bind(step, *arrays)}
-            for form in ("gram", "correlation"):
-                runs[form] = bind(functools.partial(products, form), *arrays)
-        elif request["do"] == "time":
-            run, times = runs[request["what"]], []
-            for _ in range(2):
-                run()
-            end = time.perf_counter() + request["seconds"]
-            while time.perf_counter() < end or len(times) < 3:
-                start = time.perf_counter()
-                run()
-                times.append(1e3 * (time.perf_counter() - start))
-            answer = {"milliseconds": times}
-        elif request["do"] == "peak":
-            bind(step, *draw(8, 16))()  # what the libraries load once does not count
-            run = bind(step, *draw(request["n"], request["d"]))
-            pathlib.Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-            before = status("VmRSS")
-            run()
-            answer = {"bytes": status("VmHWM") - before}
-        elif request["do"] == "compute":
-            import ml_dtypes  # noqa: F401 - lets NumPy read bfloat16
-
-            with np.load(request["inputs"]) as inputs:
-                dtype = str(inputs["dtype"])
-                arrays = [inputs[name].astype(dtype) for name in ("za", "zb")]
-            results = [to_float64(result) for result in bind(step, *arrays)()]
-            np.savez(request["outputs"], **dict(zip(("value", "za", "zb"), results, strict=True)))
+        try:
+            answer = getattr(worker, request.pop("do"))(**request)
+        except Exception as error:  # noqa: BLE001 - it is the answer
+            answer = {"error": f"{type(error).__name__}: {str(error)[:200]}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

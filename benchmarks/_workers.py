@@ -67,7 +67,10 @@ class Worker:
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"The process ended with exit code {self._process.wait()}.")
-        return json.loads(answer)
+        content = json.loads(answer)
+        if "error" in content:
+            raise RuntimeError(content["error"])
+        return content
 
     def close(self) -> None:
         """End the process."""

@@ -7,6 +7,7 @@ that is after rounding to their dtype. Errors are the largest difference over th
 the truth. (stable-pretraining divides by another deviation, so its value differs by design.)
 """
 
+import contextlib
 import pathlib
 import tempfile
 
@@ -38,21 +39,21 @@ def main() -> None:
     normal = rng.normal(size=(N, D))
     other = 0.7 * normal + 0.5 * rng.normal(size=(N, D))
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         inputs, outputs = pathlib.Path(folder) / "in.npz", pathlib.Path(folder) / "out.npz"
         for name, python in _workers.available(arguments).items():
+            worker = stack.enter_context(_workers.start(python, name))
             for case, (dtype, change) in INPUTS.items():
                 rounding = np.dtype(getattr(ml_dtypes, dtype, dtype))
                 za, zb = (change(z).astype(rounding).astype("float64") for z in (normal, other))
                 np.savez(inputs, za=za, zb=zb, dtype=dtype)
                 row = {"implementation": name, "inputs": case}
-                with _workers.start(python, name) as worker:
-                    try:
-                        worker("compute", inputs=str(inputs), outputs=str(outputs))
-                        with np.load(outputs) as found:
-                            row |= errors(found, truth(za, zb))
-                    except RuntimeError as error:
-                        row["failed"] = str(error)
+                try:
+                    worker("compute", inputs=str(inputs), outputs=str(outputs))
+                    with np.load(outputs) as found:
+                        row |= errors(found, truth(za, zb))
+                except RuntimeError as error:
+                    row["failed"] = str(error)
                 rows.append(row)
             print(table([row for row in rows if row["implementation"] == name]), flush=True)
     save("loss_accuracy", rows, n=N, d=D)
@@ -79,14 +80,16 @@ def truth(za, zb):
 
 
 def errors(found, expected):
-    """Largest differences over the largest value; not a number where one is not finite."""
-    gradient = max(
-        float(np.abs(found[z] - expected[z]).max() / np.abs(expected[z]).max())
-        for z in ("za", "zb")
-    )
+    """Largest differences over the largest value of the truth."""
+    gradients = [
+        np.abs(found[z] - expected[z]).max() / np.abs(expected[z]).max() for z in ("za", "zb")
+    ]
+    both = {
+        "error_of_value": abs(found["value"] / expected["value"] - 1),
+        "error_of_gradient": max(gradients),
+    }
     return {
-        "error_of_value": float(abs(found["value"] / expected["value"] - 1)),
-        "error_of_gradient": gradient,
+        name: float(error) if np.isfinite(error) else "not finite" for name, error in both.items()
     }
 
 

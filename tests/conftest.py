@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from differentiation import differentiate
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -29,38 +30,4 @@ def case(request):
 @pytest.fixture
 def value_and_gradients():
     """Value of a scalar function of tensors, and its gradients, as the backend computes them."""
-    return {
-        "tensorflow": _tensorflow_gradients,
-        "jax": _jax_gradients,
-        "torch": _torch_gradients,
-    }[keras.backend.backend()]
-
-
-def _tensorflow_gradients(function, *arrays):
-    import tensorflow as tf
-
-    tensors = [tf.constant(array) for array in arrays]
-    with tf.GradientTape() as tape:
-        for tensor in tensors:
-            tape.watch(tensor)
-        value = function(*tensors)
-    return value.numpy(), [gradient.numpy() for gradient in tape.gradient(value, tensors)]
-
-
-def _jax_gradients(function, *arrays):
-    import jax
-
-    # Without this JAX silently turns float64 into float32.
-    with jax.enable_x64(any(array.dtype == np.float64 for array in arrays)):
-        tensors = [jax.numpy.asarray(array) for array in arrays]
-        value, gradients = jax.value_and_grad(function, range(len(arrays)))(*tensors)
-        return np.asarray(value), [np.asarray(gradient) for gradient in gradients]
-
-
-def _torch_gradients(function, *arrays):
-    import torch
-
-    tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
-    value = function(*tensors)
-    value.backward()
-    return value.detach().numpy(), [tensor.grad.numpy() for tensor in tensors]
+    return differentiate

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from differentiation import differentiate, second_derivative
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -211,3 +212,112 @@ def test_standardised_columns_have_zero_mean_and_unit_biased_deviation():
     np.testing.assert_allclose(standardized.std(axis=0), [1, 1, 1, 0], atol=1e-5)
     expected = 1 / z[:, :3].astype("float64").std(axis=0)
     np.testing.assert_allclose(ops.convert_to_numpy(inverse_std)[:3], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scale", [1e-25, 1e-15, 1e15, 1e30])
+def test_no_scale_of_a_column_overflows_or_vanishes(form, scale, value_and_gradients):
+    za, zb = embeddings((24, 7), seed=1)
+    scales = np.where(np.arange(7) % 2, scale, 1).astype("float32")
+    expected, plain = value_and_gradients(
+        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), za, zb
+    )
+    found, scaled = value_and_gradients(
+        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), za * scales, zb
+    )
+    assert found == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(scaled[0] * scales, plain[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scaled[1], plain[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("weighting", ["mean", "weights"])
+@pytest.mark.parametrize("shape", [(6, 9), (600, 1100)], ids=["one block", "two blocks"])
+def test_the_closed_form_agrees_with_autodiff(form, weighting, shape, value_and_gradients):
+    za, zb = embeddings(shape, seed=6)
+    weights = np.random.default_rng(7).uniform(0, 2, shape[0]).astype("float32")
+    if weighting == "mean":
+        weights[:] = 1
+
+    def loss(gradient):
+        return lambda a, b: ops.mean(
+            ops.convert_to_tensor(weights) * per_sample_loss(a, b, 0.05, form, gradient)
+        )
+
+    value, closed = value_and_gradients(loss("closed_form"), za, zb)
+    expected, automatic = value_and_gradients(loss("autodiff"), za, zb)
+    # Terms as large as D are added up.
+    assert value == pytest.approx(expected, rel=1e-6, abs=1e-6 * shape[1])
+    for found, other in zip(closed, automatic, strict=True):
+        np.testing.assert_allclose(found, other, rtol=1e-3, atol=1e-4 * np.abs(other).max())
+
+
+@settings(max_examples=10, deadline=None)
+@given(shape=shapes, seed=seeds)
+def test_the_gradient_is_additive_in_the_weights_of_the_samples(shape, seed):
+    za, zb = embeddings(shape, seed)
+    some = (np.random.default_rng(seed).uniform(size=shape[0]) < 0.5).astype("float32")
+    gradients = [
+        differentiate(
+            lambda a, b, w=weights: ops.sum(ops.convert_to_tensor(w) * per_sample_loss(a, b, 0.1)),
+            za,
+            zb,
+        )[1]
+        for weights in (some, 1 - some, np.ones_like(some))
+    ]
+    for part, rest, whole in zip(*gradients, strict=True):
+        np.testing.assert_allclose(part + rest, whole, rtol=1e-3, atol=1e-4 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_closed_form_says_that_it_cannot_be_differentiated_again(form):
+    with pytest.raises(NotImplementedError, match=r"Barlow\(gradient='autodiff'\)"):
+        second_derivative(
+            lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), *embeddings((6, 3), seed=1)
+        )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_autodiff_has_second_derivatives(form):
+    za, zb = embeddings((6, 3), seed=1)
+
+    def loss(a, b):
+        return ops.mean(per_sample_loss(a, b, 0.1, form, "autodiff"))
+
+    def squared_gradient(a):
+        return (differentiate(loss, a, zb)[1][0] ** 2).sum()
+
+    direction = np.random.default_rng(2).normal(size=za.shape).astype("float32")
+    step = np.float32(1e-2)
+    ahead, behind = squared_gradient(za + step * direction), squared_gradient(za - step * direction)
+    found = second_derivative(loss, za, zb)[0]
+    assert (found * direction).sum() == pytest.approx((ahead - behind) / (2 * step), rel=2e-2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_masked_takes_no_part(form, value_and_gradients):
+    za, zb = embeddings((20, 6), seed=8)
+    mask = np.random.default_rng(9).uniform(size=20) < 0.6
+    with_rubbish = [np.where(mask[:, None], z, np.float32("nan")) for z in (za, zb)]
+    found = per_sample_loss(
+        *(ops.convert_to_tensor(z.reshape(4, 5, 6)) for z in with_rubbish),
+        0.1,
+        form,
+        mask=ops.convert_to_tensor(mask.reshape(4, 5)),
+    )
+    expected = values(za[mask], zb[mask], 0.1, form)
+    found = ops.convert_to_numpy(found).ravel()[mask]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+    def masked(a, b):
+        per_sample = per_sample_loss(a, b, 0.1, form, mask=ops.convert_to_tensor(mask))
+        return ops.sum(ops.convert_to_tensor(mask.astype("float32")) * per_sample) / mask.sum()
+
+    def alone(a, b):
+        return ops.mean(per_sample_loss(a, b, 0.1, form))
+
+    _, gradients = value_and_gradients(masked, za, zb)
+    _, expected = value_and_gradients(alone, za[mask], zb[mask])
+    for gradient, other in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient[mask], other, rtol=1e-3, atol=1e-5)
+        np.testing.assert_array_equal(gradient[~mask], 0)

@@ -129,6 +129,7 @@ def test_embeddings_that_do_not_fit_are_refused(true_shape, pred_shape):
         {"lambda_": float("nan")},
         {"lambda_": float("inf")},
         {"margin": float("nan")},
+        {"gradient": "numeric"},
     ],
     ids=str,
 )
@@ -312,3 +313,31 @@ def test_legacy_keras_models_take_it_as_a_callable(za, zb):
     expected = Barlow()(zb, model(za), sample_weight=weights)
     found = model.evaluate(za, zb, sample_weight=weights, verbose=0)
     assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("reduction", ["auto", "sum", "none"])
+def test_masked_positions_take_no_part(dtype, reduction):
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(4, 6, 5)).astype("float32")
+    lengths = np.array([6, 2, 5, 3])
+    valid = np.arange(6) < lengths[:, None]
+    padded = np.where(valid[..., None], steps, 0)
+    other = rng.normal(size=(4, 6, 5)).astype("float32")
+    loss = Barlow(reduction=reduction)
+    masked = keras.layers.Masking()(ops.convert_to_tensor(padded, dtype=dtype))
+    found = to_numpy(loss(ops.convert_to_tensor(other, dtype=dtype), masked))
+    rounded = [z.astype(dtype).astype("float32")[valid] for z in (other, steps)]
+    expected = to_numpy(loss(*rounded))
+    if reduction == "none":
+        assert (found[~valid] == 0).all()
+        found = found[valid]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_standardize_columns_is_computed_in_float32(dtype):
+    x = 1000 * np.random.default_rng(0).normal(size=(50, 3))
+    found = Barlow(dtype=dtype).standardize_columns(x)
+    assert keras.backend.standardize_dtype(found.dtype) == dtype
+    np.testing.assert_allclose(to_numpy(ops.cast(found, "float32")).std(axis=0), 1, atol=0.01)

@@ -15,7 +15,8 @@ def test_the_terms_are_those_of_the_paper_and_add_up_to_the_loss(draw):
     za, zb = draw(), draw()
     a, b = ((z - z.mean(0)) / z.std(0) for z in (za, zb))
     c = a.T @ b / 16
-    invariance, redundancy = terms(za, zb, lambda_=0.1)
+    invariance, redundancy, *_, start, floor = terms(za, zb, lambda_=0.1)
+    assert (start, floor) == levels(16, 24, 0.1)
     assert float(invariance) == pytest.approx(((1 - np.diag(c)) ** 2).sum(), rel=1e-4)
     off_diagonal = c[~np.eye(24, dtype=bool)]
     assert float(redundancy) == pytest.approx(0.1 * (off_diagonal**2).sum(), rel=1e-4)
@@ -34,13 +35,30 @@ def test_the_levels_are_the_mean_losses_of_unrelated_and_of_perfect_embeddings(d
 
 
 def test_levels_of_the_sizes_that_people_ask_about():
-    # Measured by users of the paper's code: 2142 at the start, 82 and 167 at best.
+    # 2142 was measured; 82 and 167 are lambda D (D - 1) / N, with N in place of N - 1.
     assert levels(256, 2048).start == pytest.approx(2142, rel=0.005)
     assert levels(256, 2048).floor == pytest.approx(82, rel=0.01)
-    assert levels(2048, 8192).floor == pytest.approx(167, rel=0.03)
+    assert levels(2048, 8192, lambda_=0.0051).floor == pytest.approx(167, rel=0.005)
 
 
 @pytest.mark.parametrize(("batch", "features"), [(1, 8), (8, 0)])
 def test_levels_need_two_samples_and_a_feature(batch, features):
     with pytest.raises(ValueError, match=f"batch={batch}, features={features}"):
         levels(batch, features)
+
+
+def test_effective_features_count_the_independent_ones():
+    rng = np.random.default_rng(0)
+    independent = rng.normal(size=(512, 8)).astype("float32")
+    copies = np.repeat(independent[:, :2], 4, axis=1)
+    for z, expected in ((independent, 8), (copies, 2), (copies[:, :4], 1)):
+        assert float(terms(z, z).effective_features) == pytest.approx(expected, rel=0.02)
+
+
+def test_terms_refuse_what_the_loss_refuses():
+    z = np.ones((8, 4), "float32")
+    for arguments in ((z, z[:, :1]), (z, z[:1]), (z[0], z[0])):
+        with pytest.raises(ValueError, match="mbeddings"):
+            terms(*arguments)
+    with pytest.raises(ValueError, match="negative"):
+        terms(z, z, lambda_=-1.0)

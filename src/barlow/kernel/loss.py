@@ -26,7 +26,6 @@ have zero mean, and the correlation form needs half of the products.
 from collections.abc import Callable
 from typing import Any, Literal
 
-import keras
 from keras import ops
 
 from barlow.kernel.standardize import (
@@ -34,6 +33,7 @@ from barlow.kernel.standardize import (
     samples,
     standardize,
     standardize_gradient,
+    widen,
 )
 
 Form = Literal["gram", "correlation"]
@@ -55,6 +55,7 @@ def per_sample_loss(
     lambda_: float,
     form: Form | None = None,
     gradient: Gradient = "closed_form",
+    mask: Any = None,
 ) -> Any:
     """Barlow Twins loss per sample, with its gradient in closed form.
 
@@ -66,21 +67,25 @@ def per_sample_loss(
         form: ``"gram"`` or ``"correlation"``; ``None`` takes the cheaper one.
         gradient: ``"closed_form"``, or ``"autodiff"`` for what the backend makes of the forward
             pass: slower, and with second derivatives and forward mode.
+        mask: Samples that take part in the statistics, shape ``[...]``, boolean. The values of
+            the others have no meaning. ``None`` for all.
 
     Returns:
-        Values of shape ``[...]``, in float32 or wider. Their mean is the loss. The gradient
-        comes back in the dtype of the inputs.
+        Values of shape ``[...]``, in float32 or wider. Their mean, over the samples that take
+        part, is the loss. The gradient comes back in the dtype of the inputs.
 
     Raises:
         NotImplementedError: If the gradient in closed form is differentiated.
     """
+    if mask is not None:
+        return _masked_loss(za, zb, mask, lambda_, form, gradient)
     leading = ops.shape(za)[:-1]
     za, zb = _matrix(za), _matrix(zb)
     compute = {"gram": _gram, "correlation": _correlation}[form or cheaper_form(*za.shape)]
 
     @ops.custom_gradient
     def closed_form(za: Any, zb: Any) -> tuple[Any, Callable[..., tuple[Any, Any]]]:
-        values, pull_back, pull_back_mean = compute(_widen(za), _widen(zb), lambda_)
+        values, pull_back, pull_back_mean = compute(widen(za), widen(zb), lambda_)
 
         def pull_back_any(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
             # TensorFlow and JAX pass the upstream gradient alone, PyTorch by its name.
@@ -98,14 +103,37 @@ def per_sample_loss(
     if gradient == "closed_form":
         values = closed_form(za, zb)
     else:
-        values, *_ = compute(_widen(za), _widen(zb), lambda_)
+        values, *_ = compute(widen(za), widen(zb), lambda_)
     return ops.reshape(values, leading)
+
+
+def _masked_loss(za: Any, zb: Any, mask: Any, *how: Any) -> Any:
+    """The loss of the samples in ``mask``.
+
+    A row of column means adds nothing to ``C`` and only makes the deviations smaller, by
+    ``sqrt(share)`` with the share of the rows that are not such. So the standardised columns
+    are larger by its inverse, which is what makes up for the mean over too many rows: ``C`` and
+    the loss are those of the rest, and the values of the rest differ by a factor.
+    """
+    mask = ops.cast(mask, "bool")[..., None]
+    axes = tuple(range(len(za.shape) - 1))
+
+    def filled(z: Any) -> Any:
+        z = widen(z)
+        count = ops.maximum(ops.sum(ops.cast(mask, z.dtype)), 1.0)
+        mean = ops.sum(ops.where(mask, z, ops.zeros_like(z)), axis=axes) / count
+        return ops.where(mask, z, mean), count
+
+    (za, count), (zb, _) = filled(za), filled(zb)
+    share = count / ops.cast(ops.size(za) // za.shape[-1], za.dtype)
+    features = za.shape[-1]
+    return features + share * (per_sample_loss(za, zb, *how) - features)
 
 
 def invariance(za: Any, zb: Any) -> Any:
     """Invariance term ``sum_i (1 - c_i)^2`` of two batches ``[..., features]``, a scalar."""
-    a, _ = standardize(_widen(_matrix(za)))
-    b, _ = standardize(_widen(_matrix(zb)))
+    a, _ = standardize(widen(_matrix(za)))
+    b, _ = standardize(widen(_matrix(zb)))
     return ops.sum(ops.square(1.0 - column_mean(a * b)))
 
 
@@ -257,12 +285,3 @@ def _differentiable_once(gradient: Any, *inputs: Any) -> Any:
 def _matrix(z: Any) -> Any:
     """One row per sample: shape ``[..., features]`` to ``[samples, features]``."""
     return z if len(z.shape) == 2 else ops.reshape(z, (-1, z.shape[-1]))
-
-
-def _widen(z: Any) -> Any:
-    """Half precision to float32; float32 and float64 as they are.
-
-    Keras' own promotion, and its ``matmul`` on PyTorch, would turn float64 into float32.
-    """
-    is_double = keras.backend.standardize_dtype(z.dtype) == "float64"
-    return z if is_double else ops.cast(z, "float32")

@@ -68,3 +68,12 @@ def column_mean(z: Any) -> Any:
 def samples(z: Any) -> Any:
     """Number of rows, as a Python number where it is known, to be calculated with."""
     return z.shape[0] or ops.cast(ops.shape(z)[0], z.dtype)
+
+
+def widen(z: Any) -> Any:
+    """Half precision to float32; float32 and float64 as they are.
+
+    Keras' own promotion, and its ``matmul`` on PyTorch, would turn float64 into float32.
+    """
+    is_double = keras.backend.standardize_dtype(z.dtype) == "float64"
+    return z if is_double else ops.cast(z, "float32")

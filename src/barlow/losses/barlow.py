@@ -6,8 +6,10 @@ from typing import Any, Self
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports no way to a mask
 
 from barlow import kernel
+from barlow.losses.checks import check_embeddings, check_lambda
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -28,12 +30,14 @@ class Barlow(keras.losses.Loss):
             reduction of Keras: ``"sum"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"``,
             ``None``. With the last two the result has one value per sample.
         name: Name of the instance. Defaults to ``"barlow"``.
+        gradient: ``"closed_form"`` (the default), which is the fast one and can be taken once, or
+            ``"autodiff"``, slower, for second derivatives and forward mode.
         **kwargs: ``dtype``, as for any Keras loss: the dtype that inputs are converted to.
             Defaults to ``keras.config.floatx()``.
 
     Raises:
         ValueError: If ``lambda_`` is negative, ``lambda_`` or ``margin`` is not finite, or the
-            reduction is unknown.
+            reduction or the kind of gradient is unknown.
 
     Example:
         >>> za = keras.random.uniform((4, 16), seed=1)
@@ -54,13 +58,17 @@ class Barlow(keras.losses.Loss):
         margin: float = 1e-12,
         reduction: str | None = "auto",
         name: str | None = None,
+        *,
+        gradient: kernel.Gradient = "closed_form",
         **kwargs: Any,
     ):
-        for argument, value in (("lambda_", lambda_), ("margin", margin)):
-            if not math.isfinite(value):
-                raise ValueError(f"`{argument}` must be finite. Received: {argument}={value}.")
-        if lambda_ < 0:
-            raise ValueError(f"`lambda_` must not be negative. Received: lambda_={lambda_}.")
+        check_lambda(lambda_)
+        if not math.isfinite(margin):
+            raise ValueError(f"`margin` must be finite. Received: margin={margin}.")
+        if gradient not in ("closed_form", "autodiff"):
+            raise ValueError(
+                f"`gradient` must be 'closed_form' or 'autodiff'. Received: gradient={gradient!r}."
+            )
         # Keras 3 has no reduction that depends on where the loss is used: "auto" is what it
         # always meant but under a distribution strategy, and there both are refused alike.
         super().__init__(
@@ -70,6 +78,7 @@ class Barlow(keras.losses.Loss):
         )
         self.lambda_ = float(lambda_)
         self.margin = float(margin)
+        self.gradient = gradient
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Loss between two batches of embeddings.
@@ -77,7 +86,8 @@ class Barlow(keras.losses.Loss):
         Args:
             y_true: Embeddings of one view, shape ``[batch, d0, .., dN]``, any dtype; every axis
                 but the last counts as samples.
-            y_pred: Embeddings of the other view, same shape.
+            y_pred: Embeddings of the other view, same shape. Where they carry a Keras mask, what
+                is masked takes no part in the loss nor in its statistics.
             sample_weight: Coefficients of the samples' values: a scalar, one per element of the
                 batch (``[batch]``), or anything that broadcasts to ``[batch, d0, .., dN-1]``.
                 Missing axes on the right are added. Defaults to ``None``, all ones.
@@ -100,14 +110,22 @@ class Barlow(keras.losses.Loss):
                 "tf.nn.compute_average_loss(values, global_batch_size=...)."
             )
         y_true, y_pred = _with_shape(y_true), _with_shape(y_pred)
-        _check_embeddings(y_true, y_pred)
+        check_embeddings(y_true, y_pred)
         if sample_weight is not None:
             sample_weight = _aligned(sample_weight, y_pred, self.dtype)
+        mask = get_keras_mask(y_pred)
+        if mask is not None:
+            # The conversion to the dtype of the loss would drop it before `call` sees it.
+            y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+            set_keras_mask(y_pred, mask)
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample, shape ``[batch, d0, .., dN-1]``, of which the mean is the loss."""
-        return kernel.per_sample_loss(y_true, y_pred, self.lambda_) + self.margin
+        values = kernel.per_sample_loss(
+            y_true, y_pred, self.lambda_, gradient=self.gradient, mask=get_keras_mask(y_pred)
+        )
+        return values + self.margin
 
     def off_diagonal(self, x: Any) -> Any:
         """Off-diagonal entries of a square matrix, row by row.
@@ -154,13 +172,18 @@ class Barlow(keras.losses.Loss):
             [[-1.0, 0.0], [1.0, 0.0]]
         """
         x = ops.convert_to_tensor(x, dtype=self.dtype)
-        _check_embeddings(x, x)
-        standardized, _ = kernel.standardize(ops.reshape(x, (-1, x.shape[-1])))
-        return ops.reshape(standardized, ops.shape(x))
+        check_embeddings(x, x)
+        standardized, _ = kernel.standardize(kernel.widen(ops.reshape(x, (-1, x.shape[-1]))))
+        return ops.cast(ops.reshape(standardized, ops.shape(x)), self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which :meth:`from_config` makes an equal loss."""
-        return {**super().get_config(), "lambda_": self.lambda_, "margin": self.margin}
+        return {
+            **super().get_config(),
+            "lambda_": self.lambda_,
+            "margin": self.margin,
+            "gradient": self.gradient,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -175,22 +198,6 @@ keras.saving.get_custom_objects()["Similarity>Barlow"] = Barlow
 def _with_shape(x: Any) -> Any:
     """Lists as arrays; tensors and arrays as they are."""
     return x if hasattr(x, "shape") else np.asarray(x)
-
-
-def _check_embeddings(y_true: Any, y_pred: Any) -> None:
-    true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
-    if len(true_shape) != len(pred_shape) or not all(
-        None in (t, p) or t == p for t, p in zip(true_shape, pred_shape, strict=True)
-    ):
-        raise ValueError(
-            "`y_true` and `y_pred` must be two batches of embeddings of the same shape. "
-            f"Received: y_true of shape {true_shape}, y_pred of shape {pred_shape}."
-        )
-    if len(pred_shape) < 2:
-        raise ValueError(
-            "Embeddings have an axis of samples and, last, an axis of features. "
-            f"Received: shape {pred_shape}."
-        )
 
 
 def _aligned(sample_weight: Any, y_pred: Any, dtype: str) -> Any:

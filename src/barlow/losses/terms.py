@@ -1,19 +1,27 @@
 """What a value of the loss means: its two terms, and the values to compare them with."""
 
+import math
 from typing import Any, NamedTuple
 
 from keras import ops
 
 from barlow import kernel
+from barlow.losses.checks import check_embeddings, check_lambda
 
 
 class Terms(NamedTuple):
-    """The two terms of the loss; they add up to it."""
+    """The two terms of the loss, which add up to it, and what to compare them with."""
 
     invariance: Any
     """``sum_i (1 - c_i)^2``: how far the two views are from giving the same features."""
     redundancy: Any
     """``lambda * sum_{i != j} c_ij^2``: how much the features repeat one another."""
+    effective_features: Any
+    """Number of independent features that would be as redundant, 1 .. D (participation ratio)."""
+    start: float
+    """Expected loss of embeddings that share nothing; see :func:`levels`."""
+    floor: float
+    """Expected loss of perfect embeddings, from sampling noise; see :func:`levels`."""
 
 
 class Levels(NamedTuple):
@@ -27,7 +35,16 @@ class Levels(NamedTuple):
 
 
 def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
-    """Invariance and redundancy apart (Zbontar et al., 2021, eq. 1).
+    """Is this loss normal? Its two terms, and the values to read them against.
+
+    ``invariance`` (do the views agree?) and ``redundancy`` (do features repeat one another?) are
+    the terms of the loss (Zbontar et al., 2021, eq. 1). A healthy run goes from ``start`` towards
+    ``floor``. If invariance stays near D, the views share too little or the learning rate is off;
+    if ``effective_features`` falls towards 1, the embeddings collapse.
+
+    ``effective_features`` is ``D^2 / (D + sum_{i != j} c_ij^2)``, the off-diagonal sum less what
+    sampling noise alone adds to it: D where the features are independent, 1 where they are copies
+    of one another.
 
     Args:
         za: Embeddings of the first view, shape ``[..., features]``; every leading axis counts
@@ -36,17 +53,34 @@ def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
 
     Returns:
-        Both terms, scalars, the redundancy with its weight; their sum is the loss.
+        :class:`Terms`: three scalar tensors, the redundancy with its weight, and two numbers.
+
+    Raises:
+        ValueError: If the shapes differ, have rank below 2 or fewer than two samples, or if
+            ``lambda_`` is negative or not finite.
 
     Example:
         >>> z = keras.random.normal((256, 64), seed=0)
-        >>> invariance, redundancy = barlow.losses.terms(z, z)
-        >>> float(invariance) < 1e-6
-        True
+        >>> terms = barlow.losses.terms(z, z)
+        >>> float(terms.invariance) < 1e-6, float(terms.effective_features) > 60
+        (True, True)
     """
     za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
+    check_embeddings(za, zb)
+    check_lambda(lambda_)
+    *leading, features = za.shape
+    start, floor = levels(math.prod(leading), features, lambda_)
     invariance = kernel.invariance(za, zb)
-    return Terms(invariance, ops.mean(kernel.per_sample_loss(za, zb, lambda_)) - invariance)
+    off_diagonal = ops.mean(kernel.per_sample_loss(za, zb, lambda_=1.0)) - invariance
+    noise = levels(math.prod(leading), features, lambda_=1.0).floor
+    redundant = ops.maximum(off_diagonal - noise, 0.0)
+    return Terms(
+        invariance,
+        lambda_ * off_diagonal,
+        features**2 / (features + redundant),
+        start,
+        floor,
+    )
 
 
 def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from barlow import losses
+from barlow import kernel, losses
 from barlow.models.networks import projector as make_projector
 
 # Reductions to the mean over samples, of which the metrics are the two terms.
@@ -139,13 +139,21 @@ class BarlowTwins(keras.Model):
     ) -> Any:
         """Loss between the embeddings of the two views; labels ``y`` have no part in it."""
         za, zb = y_pred
-        terms = losses.terms(ops.stop_gradient(za), ops.stop_gradient(zb), self.objective.lambda_)
-        samples = ops.shape(za)[0]
-        self.invariance_tracker.update_state(terms.invariance, sample_weight=samples)
-        self.redundancy_tracker.update_state(terms.redundancy, sample_weight=samples)
-        return super().compute_loss(
+        loss = super().compute_loss(
             x=x, y=za, y_pred=zb, sample_weight=sample_weight, training=training
         )
+        # The terms are those of the plain loss, which is at hand unless samples have weights.
+        plain, *detached = (ops.stop_gradient(value) for value in (loss, za, zb))
+        if sample_weight is not None:
+            plain = self.objective(*detached)
+        else:
+            for penalty in self.losses:
+                plain -= ops.stop_gradient(penalty)
+        invariance = kernel.invariance(*detached)
+        samples = ops.shape(za)[0]
+        self.invariance_tracker.update_state(invariance, sample_weight=samples)
+        self.redundancy_tracker.update_state(plain - invariance, sample_weight=samples)
+        return loss
 
     def levels(self, batch_size: int) -> losses.Levels:
         """Loss to expect at the start, and its floor: see :func:`barlow.losses.levels`."""
