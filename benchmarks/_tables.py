@@ -40,7 +40,7 @@ def bars(name: str, rows: Sequence[dict[str, Any]], key: str, label: str) -> Non
     axes.set(yscale="log", ylabel=label)
     axes.set_xticks(range(len(sizes)), [f"N={n}\nD={d}" for n, d in sizes])
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small", ncols=3)
+    figure.legend(loc="outside upper center", frameon=False, fontsize="small", ncols=5)
     figure.savefig(RESULTS / f"{name}.png", dpi=110)
 
 
