@@ -78,7 +78,7 @@ class Barlow(keras.losses.Loss):
         )
         self.lambda_ = float(lambda_)
         self.margin = float(margin)
-        self.gradient = gradient
+        self.gradient: kernel.Gradient = gradient
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Loss between two batches of embeddings.
