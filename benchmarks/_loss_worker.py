@@ -61,6 +61,14 @@ def tensorflow(make_loss, jit_compile):
     return step, products, bind, lambda x: tf.cast(x, tf.float64).numpy()
 
 
+def products(form, a, b):
+    """The matrix products that a form needs, forward and backward."""
+    if form == "gram":
+        return (b @ b.T) @ a, (a @ a.T) @ b
+    c = a.T @ b
+    return a @ c, b @ c.T
+
+
 def jax(make_loss):
     """Value and gradients, and bare products, jitted."""
     import jax
@@ -70,12 +78,6 @@ def jax(make_loss):
     def step(za, zb):
         value, gradients = jax.value_and_grad(loss, (0, 1))(za, zb)
         return value, *gradients
-
-    def products(form, a, b):
-        if form == "gram":
-            return (b @ b.T) @ a, (a @ a.T) @ b
-        c = a.T @ b
-        return a @ c, b @ c.T
 
     def bind(function, *arrays):
         compiled = jax.jit(function)
@@ -98,13 +100,6 @@ def torch(make_loss):
         value.backward()
         return value.detach(), za.grad, zb.grad
 
-    @torch.no_grad()
-    def products(form, a, b):
-        if form == "gram":
-            return (b @ b.T) @ a, (a @ a.T) @ b
-        c = a.T @ b
-        return a @ c, b @ c.T
-
     def bind(function, *arrays):
         def tensor(array):
             if array.dtype.name == "bfloat16":  # torch does not know NumPy's
@@ -114,7 +109,7 @@ def torch(make_loss):
         tensors = [tensor(array).requires_grad_() for array in arrays]
         return lambda: function(*tensors)
 
-    return step, products, bind, lambda x: x.detach().to(torch.float64).numpy()
+    return step, torch.no_grad()(products), bind, lambda x: x.detach().to(torch.float64).numpy()
 
 
 def barlow():
