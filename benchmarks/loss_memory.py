@@ -12,7 +12,7 @@ from _tables import bars, table
 from loss_speed import SIZES
 
 WIDE = [(256, 16384), (256, 32768), (256, 65536)]
-LARGEST_MATRIX = 8e9  # bytes; peers hold several D x D matrices, so beyond it they are left out
+MOST_BYTES = 8e9  # peers hold about five D x D matrices; where those need more they are left out
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     rows = []
     for n, d in SIZES + WIDE:
         for name, python in _workers.available(arguments).items():
-            if not name.startswith("barlow") and 5 * 4 * d * d > LARGEST_MATRIX:
+            if not name.startswith("barlow") and 5 * 4 * d * d > MOST_BYTES:
                 continue
             row = {"n": n, "d": d, "implementation": name}
             with _workers.start(python, name) as worker:
