@@ -265,8 +265,12 @@ def test_the_gradient_is_additive_in_the_weights_of_the_samples(shape, seed):
         )[1]
         for weights in (some, 1 - some, np.ones_like(some))
     ]
-    for part, rest, whole in zip(*gradients, strict=True):
-        np.testing.assert_allclose(part + rest, whole, rtol=1e-3, atol=1e-4 * np.abs(whole).max())
+    for part, rest, whole, z in zip(*gradients, (za, zb), strict=True):
+        # With few samples the terms of a gradient, of size 1 / std, nearly cancel: their
+        # rounding is what is left.
+        rounding = 16 * np.finfo("float32").eps / z.std(axis=0).min()
+        atol = max(1e-4 * np.abs(whole).max(), rounding)
+        np.testing.assert_allclose(part + rest, whole, rtol=1e-3, atol=atol)
 
 
 @pytest.mark.parametrize("form", FORMS)
