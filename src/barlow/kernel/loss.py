@@ -21,6 +21,9 @@ For an upstream vector ``u`` and ``s = 1/N sum_n u_n a_n o b_n`` the gradient is
 and ``dB`` with A and B exchanged; in the correlation form with ``BB'A = N B C'``. A mean over
 samples has one and the same ``u_n`` for all, and there this is less work: the columns of ``dA``
 have zero mean, and the correlation form needs half of the products.
+
+PyTorch, which fuses nothing, does in place what stands as an augmented assignment: new memory
+costs it more than the arithmetic.
 """
 
 from collections.abc import Callable
@@ -201,9 +204,9 @@ def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
     n = samples(za)
     a, inverse_std_a = standardize(za)
     b, inverse_std_b = standardize(zb)
-    correlation = ops.transpose(a) @ b / n
-    identity = ops.eye(za.shape[1], dtype=a.dtype)
-    weighted = _weighted(correlation, lambda_) - identity
+    correlation = ops.transpose(a) @ b
+    correlation /= n
+    weighted = _weighted(correlation, lambda_, minus=1.0)
     transformed = a @ weighted
     values = za.shape[1] + ops.sum((transformed - a) * b, axis=1)
 
@@ -221,8 +224,10 @@ def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
         # mean(dA o A), which would be taken from two N x D matrices, is in C already.
         along = weighted * correlation
         scale_a, scale_b = 2.0 * u * inverse_std_a, 2.0 * u * inverse_std_b
-        dza = b @ (ops.transpose(weighted) * scale_a) - a * (ops.sum(along, axis=1) * scale_a)
-        dzb = transformed * scale_b - b * (ops.sum(along, axis=0) * scale_b)
+        dza = b @ (ops.transpose(weighted) * scale_a)
+        dza -= a * (ops.sum(along, axis=1) * scale_a)
+        dzb = transformed * scale_b
+        dzb -= b * (ops.sum(along, axis=0) * scale_b)
         return dza, dzb
 
     return values, pull_back, pull_back_mean
@@ -231,20 +236,18 @@ def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
 def _standardize_gradient_of_mean(
     gradient: Any, diagonal: Any, standardized: Any, inverse_std: Any
 ) -> Any:
-    """`standardize_gradient` of a sum whose columns have zero mean; overwrites what it can.
-
-    PyTorch, which fuses nothing, does in place what stands as an augmented assignment.
-    """
+    """`standardize_gradient` of a sum whose columns have zero mean; overwrites what it can."""
     gradient += diagonal
     gradient -= standardized * column_mean(gradient * standardized)
     gradient *= inverse_std
     return gradient
 
 
-def _weighted(correlation: Any, lambda_: float) -> Any:
-    """``W o C``: the diagonal as it is, the rest times lambda."""
-    diagonal = ops.diagonal(correlation)
-    return lambda_ * correlation + ops.diag((1.0 - lambda_) * diagonal)
+def _weighted(correlation: Any, lambda_: float, minus: float = 0.0) -> Any:
+    """``W o C``, the diagonal as it is and the rest times lambda, minus so many identities."""
+    weighted = lambda_ * correlation
+    weighted += ops.diag((1.0 - lambda_) * ops.diagonal(correlation) - minus)
+    return weighted
 
 
 def _blocks(batch: int | None, features: int) -> list[slice]:

@@ -34,9 +34,10 @@ def standardize(z: Any) -> tuple[Any, Any]:
     largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
     rounding = _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(z.dtype)).eps)
     varies = largest > rounding * ops.abs(mean)
-    # In units of its largest value no column overflows or vanishes when it is squared.
-    unit = ops.where(varies, largest, 1.0)
-    centred = centred / unit
+    # In units of its largest value no column overflows or vanishes when it is squared. The result
+    # does not depend on the unit, and neither does its gradient.
+    unit = ops.stop_gradient(ops.where(varies, largest, 1.0))
+    centred /= unit
     variance = column_mean(centred * centred)
     # The inner `where` keeps the gradient of the branch not taken finite.
     inverse_std = ops.where(varies, ops.rsqrt(ops.where(varies, variance, 1.0)), 0.0)
