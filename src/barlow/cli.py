@@ -167,7 +167,7 @@ def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
 def _load(
     source: pathlib.Path, image_size: tuple[int, int] | None, channels: int | None = None
 ) -> data.Images:
-    images = data.load(source, image_size, channels, _track)
+    images = data.load(source, image_size, channels, track=_track)
     height, width, channels = images.pixels.shape[1:]
     console.print(
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "

@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from barlow.data import Images
+from barlow.data import Images, in_memory
 from barlow.progress import Track, silent
 
 LABELS_PER_CLASS = (1, 5, 10)
@@ -66,6 +66,7 @@ def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[I
         >>> len(train), len(test)
         (1347, 450)
     """
+    images = in_memory(images)
     labels = _labels(images)
     try:
         train, test = train_test_split(
@@ -116,6 +117,7 @@ def evaluate(
         >>> rows[0].features, rows[0].labels_per_class
         ('pixels', 1)
     """
+    train, test = in_memory(train, track), in_memory(test, track)
     labels, test_labels = _labels(train), _labels(test)
     for images in (train, test):
         if images.pixels.shape[1:] != tuple(encoder.input_shape[1:]):
@@ -128,7 +130,7 @@ def evaluate(
         raise ValueError(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
 
     features: dict[str, Callable[[Images], np.ndarray]] = {
-        "pixels": lambda images: images.pixels.reshape(len(images), -1).astype("float32"),
+        "pixels": lambda images: images.pixels[:].reshape(len(images), -1).astype("float32"),
         "random": _features(keras.models.clone_model(encoder)),
         "learned": _features(encoder),
     }

@@ -142,7 +142,7 @@ def _as_images(images: data.Images | np.ndarray | str | pathlib.Path) -> data.Im
     return data.from_array(images)
 
 
-def _resolved(settings: Settings, pixels: np.ndarray) -> Settings:
+def _resolved(settings: Settings, pixels: data.Pixels) -> Settings:
     grey = pixels.shape[-1] == 1
     automatic = "glyphs" if grey else "photos"
     return dataclasses.replace(
@@ -164,7 +164,7 @@ def _model(settings: Settings, image_shape: tuple[int, ...], steps: int) -> mode
     return model
 
 
-def _config(settings: Settings, pixels: np.ndarray, model: models.BarlowTwins) -> dict[str, Any]:
+def _config(settings: Settings, pixels: data.Pixels, model: models.BarlowTwins) -> dict[str, Any]:
     levels = model.levels(settings.batch_size)
     return {
         **dataclasses.asdict(settings),

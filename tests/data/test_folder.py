@@ -58,12 +58,6 @@ def test_grey_of_16_bits_is_scaled_to_8_and_it_is_said(dtype, tmp_path):
     np.testing.assert_array_equal(load(tmp_path).pixels[0], images.pixels[0].repeat(3, axis=-1))
 
 
-def test_grey_of_more_than_16_bits_is_refused_by_name(tmp_path):
-    write(tmp_path / "deep.tiff", Image.fromarray(np.full((8, 8), 65536, "int32")))
-    with pytest.raises(ValueError, match=r"deep\.tiff.*65536"):
-        load(tmp_path)
-
-
 def test_colour_is_made_grey_and_grey_colour_where_that_is_asked_for_and_it_is_said(tmp_path):
     write(tmp_path / "grey" / "a.png", picture(channels=1))
     write(tmp_path / "colour" / "a.png", picture())
@@ -94,7 +88,10 @@ def test_images_of_many_sizes_are_brought_to_one_and_it_is_said(tmp_path):
     write(tmp_path / "b.png", picture(50, 50))
     images = load(tmp_path)
     assert images.pixels.shape == (2, 32, 32, 3)
-    assert images.notes == ("The images were brought to 32 x 32 pixels.",)
+    (note,) = images.notes
+    assert note == (
+        "The images were brought to 32 x 32 pixels; they had 2 sizes from 40 x 60 to 50 x 50."
+    )
     assert load(tmp_path, image_size=(20, 30)).pixels.shape == (2, 20, 30, 3)
 
 
@@ -117,31 +114,6 @@ def test_the_orientation_of_a_camera_is_followed(tmp_path):
     image.save(tmp_path / "a.png", exif=exif)
     found = load(tmp_path, image_size=(12, 8)).pixels[0]
     np.testing.assert_array_equal(found, np.rot90(np.asarray(image), k=-1))
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text"])
-def test_an_unreadable_image_is_named(content, tmp_path):
-    write(tmp_path / "good.png", picture())
-    (tmp_path / "bad.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.png"):
-        load(tmp_path)
-
-
-def test_a_truncated_image_is_named(tmp_path):
-    write(tmp_path / "good.png", picture(64, 64))
-    content = (tmp_path / "good.png").read_bytes()
-    (tmp_path / "short.png").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"short\.png"):
-        load(tmp_path)
-
-
-def test_an_image_too_large_to_be_true_is_named(tmp_path):
-    write(tmp_path / "bomb.bmp", picture())
-    content = bytearray((tmp_path / "bomb.bmp").read_bytes())
-    content[18:26] = 2 * (20_000).to_bytes(4, "little")  # width and height in its header
-    (tmp_path / "bomb.bmp").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bomb\.bmp.*decompression bomb"):
-        load(tmp_path)
 
 
 def test_files_that_are_no_photos_are_passed_over(tmp_path):

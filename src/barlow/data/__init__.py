@@ -1,7 +1,18 @@
 """Where images come from: folders, arrays, IDX files; and how they go into training."""
 
 from barlow.data.batches import Batches
-from barlow.data.images import Images, from_array
+from barlow.data.images import Images, Pixels, from_array, in_memory
+from barlow.data.lazy import BadImage, LazyPixels
 from barlow.data.sources import digits, load
 
-__all__ = ["Batches", "Images", "digits", "from_array", "load"]
+__all__ = [
+    "BadImage",
+    "Batches",
+    "Images",
+    "LazyPixels",
+    "Pixels",
+    "digits",
+    "from_array",
+    "in_memory",
+    "load",
+]

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from barlow.data.images import Pixels
+
 
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of one size; what is left over waits for another epoch's order.
@@ -13,7 +15,7 @@ class Batches(keras.utils.PyDataset):
     different, noisier loss.
 
     Args:
-        pixels: Images, shape ``[images, ...]``.
+        pixels: Images, shape ``[images, ...]``: an array or :class:`LazyPixels`.
         batch_size: Images per batch, at most their number.
         seed: Seed of the order, an integer.
 
@@ -21,7 +23,7 @@ class Batches(keras.utils.PyDataset):
         ValueError: If there are fewer images than one batch takes.
     """
 
-    def __init__(self, pixels: np.ndarray, batch_size: int, seed: int):
+    def __init__(self, pixels: Pixels, batch_size: int, seed: int):
         super().__init__()
         if not 2 <= batch_size <= len(pixels):
             raise ValueError(

@@ -1,9 +1,16 @@
-"""Images in memory, in the one format that everything after them expects."""
+"""Images, in memory or on disk, in the one format that everything after them expects."""
 
+import concurrent.futures
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from barlow.data.lazy import BadImage, LazyPixels
+from barlow.progress import Track, silent
+
+Pixels = np.ndarray | LazyPixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,14 +18,17 @@ class Images:
     """Images of one size, and their labels if the source has any.
 
     Args:
-        pixels: Shape ``[images, height, width, channels]``, values 0 .. 255, uint8 or float32.
+        pixels: Shape ``[images, height, width, channels]``, values 0 .. 255, uint8 or float32:
+            an array, or :class:`LazyPixels` where they are too many for the memory.
         labels: One label per image, shape ``[images]``, or ``None``.
         notes: What was done to the images on the way, one sentence each.
+        skipped: Images of the source that could not be read: where each is, and why not.
     """
 
-    pixels: np.ndarray
+    pixels: Pixels
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -76,3 +86,66 @@ def from_array(array: Any, labels: Any = None) -> Images:
                 f"Received: labels of shape {labels.shape}."
             )
     return Images(array, labels, tuple(notes))
+
+
+def in_memory(images: Images, track: Track = silent) -> Images:
+    """The images with their pixels in memory; read in parallel, and what is bad left out.
+
+    Args:
+        images: Images, of which the pixels may be lazy.
+        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
+
+    Returns:
+        Images of which ``pixels`` is an array; those that cannot be read are in ``skipped``.
+
+    Raises:
+        ValueError: If none can be read.
+
+    Example:
+        >>> images = barlow.data.digits()
+        >>> barlow.data.in_memory(images) is images  # they are there already
+        True
+    """
+    lazy = images.pixels
+    if not isinstance(lazy, LazyPixels):
+        return images
+    pixels, kept, skipped = np.empty(lazy.shape, lazy.dtype), [], list(images.skipped)
+    for i, found in enumerate(read_all(lazy.read, lazy.files, track, "Reading images")):
+        if isinstance(found, BadImage):
+            skipped.append((found.source, found.reason))
+        else:
+            pixels[len(kept)] = found
+            kept.append(i)
+    check_any(len(kept), skipped)
+    labels = None if images.labels is None else images.labels[kept]
+    return dataclasses.replace(
+        images, pixels=pixels[: len(kept)], labels=labels, skipped=tuple(skipped)
+    )
+
+
+def read_all(read: Any, files: Sequence[Any], track: Track, description: str) -> Any:
+    """What ``read`` makes of every file, in their order, or the :class:`BadImage` it raises."""
+
+    def read_or_bad(file: Any) -> Any:
+        try:
+            return read(file)
+        except BadImage as bad:
+            return bad
+
+    # Threads, because Pillow decodes without holding Python's lock.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _, found in zip(track(files, description), pool.map(read_or_bad, files), strict=True):
+            yield found
+
+
+def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
+    """Refuse a source in which there is nothing but bad images.
+
+    Raises:
+        ValueError: If none is good.
+    """
+    if not good:
+        raise ValueError(
+            f"None of the {len(skipped)} images can be read. The first: "
+            f"{skipped[0][0]}: {skipped[0][1]}."
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from barlow.data.images import Images, from_array
+from barlow.data.lazy import MAX_PIXELS, MEMORY
 from barlow.progress import Track, silent
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -22,6 +23,10 @@ def load(
     source: str | pathlib.Path,
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
+    *,
+    background: str = "white",
+    max_pixels: int = MAX_PIXELS,
+    memory: int = MEMORY,
     track: Track = silent,
 ) -> Images:
     """Images from a folder or a file, with labels where the source has them.
@@ -40,6 +45,12 @@ def load(
             of at most 64 pixels, else 32 x 32.
         channels: 1 to make the images of a folder grey, 3 to make them colour. Defaults to
             ``None``: grey if all are.
+        background: Colour that shows where an image is transparent, a name or ``#rrggbb``.
+            Defaults to ``"white"``.
+        max_pixels: Pixels of the largest image file that is read; a larger one is a bad image.
+            Defaults to about 89 million.
+        memory: Bytes of pixels up to which they are read into memory; of more, each image is
+            read when it is asked for. 0 never reads into memory. Defaults to 2 GiB.
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
 
     Returns:
@@ -63,9 +74,18 @@ def load(
         raise FileNotFoundError(f"There is nothing at {path}.")
     if path.is_dir():
         # Only here, so that arrays need no Pillow.
-        from barlow.data.folder import load_folder  # noqa: PLC0415
+        from barlow.data.files import load_files  # noqa: PLC0415
+        from barlow.data.folder import list_folder  # noqa: PLC0415
 
-        return load_folder(path, image_size, channels, track)
+        return load_files(
+            *list_folder(path),
+            image_size=image_size,
+            channels=channels,
+            background=background,
+            max_pixels=max_pixels,
+            memory=memory,
+            track=track,
+        )
     try:
         if path.suffix == ".npy":
             images = from_array(_load_numpy(path, np.ndarray))
