@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -68,6 +69,30 @@ def test_paths_and_colour_images_are_taken_and_a_batch_is_never_more_than_all(tm
     run = barlow.pretrain(tmp_path / "x.npy", tmp_path / "run", barlow.Settings(epochs=1))
     config = runs.read_config(run)
     assert (config["recipe"], config["batch_size"]) == ("photos", 40)
+
+
+def test_images_that_go_bad_are_named_in_the_run_and_nothing_else_is_lost(images, tmp_path):
+    def read(i):
+        if i == 7:
+            raise data.BadImage("7.png", "it is empty")
+        return images[i]
+
+    lazy = data.Images(
+        data.LazyPixels(range(200), (8, 8, 1), read), skipped=(("x.png", "it is text"),)
+    )
+    run = barlow.pretrain(lazy, tmp_path / "run", barlow.Settings(**TINY))
+    skipped = json.loads((run / runs.SKIPPED).read_text())
+    assert skipped == {"x.png": "it is text", "7.png": "it is empty"}
+    assert len(runs.read_metrics(run)) == 2
+
+
+def test_lazy_images_train_as_the_same_in_memory(images, tmp_path):
+    lazy = data.LazyPixels(range(200), (8, 8, 1), lambda i: images[i])
+    first, second = (
+        runs.read_metrics(barlow.pretrain(x, tmp_path / name, barlow.Settings(**TINY)))
+        for name, x in (("memory", images), ("lazy", data.Images(lazy)))
+    )
+    assert first[-1]["loss"] == pytest.approx(second[-1]["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("moment", ["set_model", "on_train_begin", "on_train_batch_end"])

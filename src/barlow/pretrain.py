@@ -108,26 +108,42 @@ def pretrain(
         (64, 128)
     """
     runs.check_free(out)  # before minutes of reading and compiling
-    pixels = _as_images(images).pixels
+    images = _as_images(images)
+    pixels = images.pixels
     settings = _resolved(settings or Settings(), pixels)
     keras.utils.set_random_seed(settings.seed)
     batches = data.Batches(pixels, settings.batch_size, settings.seed)
-    model = _model(settings, pixels.shape[1:], steps=settings.epochs * len(batches))
+    model = _model(settings, pixels.shape[1:], steps=settings.epochs * batches.steps_per_epoch)
 
-    sample = np.random.default_rng(settings.seed).permutation(len(pixels))[:_CORRELATION_IMAGES]
-    before = _cross_correlation(model, pixels[sample])
+    # Read twice rather than kept, because a thousand large images are many bytes.
+    sample_size = min(_CORRELATION_IMAGES, len(pixels))
+    sample = data.Batches(pixels, sample_size, settings.seed, ahead=0)
+    before = _cross_correlation(model, *sample[0])
     with _interrupt_stops(model) as stop:
         run = runs.create(out)
         runs.write_json(run / runs.CONFIG, _config(settings, pixels, model))
+
+        def write_skipped(*_: Any) -> None:
+            skipped = {**dict(images.skipped), **sample.skipped, **batches.skipped}
+            if skipped:
+                runs.write_json(run / runs.SKIPPED, skipped)
+
+        write_skipped()
         model.fit(
             batches,
             epochs=settings.epochs,
+            steps_per_epoch=batches.steps_per_epoch,
             shuffle=False,  # the batches shuffle themselves
-            callbacks=[stop, _WriteMetrics(run), *callbacks],
+            callbacks=[
+                stop,
+                _WriteMetrics(run),
+                keras.callbacks.LambdaCallback(on_epoch_end=write_skipped),
+                *callbacks,
+            ],
             verbose=0,
         )
         with runs.replacing(run / runs.CORRELATION) as path:
-            np.savez(path, before=before, after=_cross_correlation(model, pixels[sample]))
+            np.savez(path, before=before, after=_cross_correlation(model, *sample[0]))
         for name, part in ((runs.ENCODER, model.encoder), (runs.MODEL, model)):
             with runs.replacing(run / name) as path:
                 part.save(path)

@@ -2,6 +2,7 @@
 
     config.json         every setting, resolved
     metrics.jsonl       one line per epoch
+    skipped.json        images that could not be read, and why; if there are any
     correlation.npz     cross-correlation of the two views before and after training
     encoder.keras       the encoder: images with values 0 .. 255 to features
     model.keras         encoder, projector, views, loss and optimizer
@@ -23,6 +24,7 @@ import keras
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+SKIPPED = "skipped.json"
 CORRELATION = "correlation.npz"
 ENCODER = "encoder.keras"
 MODEL = "model.keras"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from barlow.data import Batches, from_array
+from barlow.data import from_array
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3), (5, 4, 3, 1), (5, 4, 3, 3)], ids=str)
@@ -50,33 +50,3 @@ def test_there_is_one_label_per_image_or_none():
         from_array(array, [0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"\(5, 2\)"):
         from_array(array, np.zeros((5, 2)))
-
-
-def test_every_image_comes_once_an_epoch_in_an_order_of_its_own_that_the_seed_decides():
-    pixels = np.arange(12)
-    batches, again, other = (Batches(pixels, 4, seed=seed) for seed in (1, 1, 2))
-    epochs = []
-    for _ in range(2):
-        epoch = [np.concatenate([b[i][0] for i in range(len(b))]) for b in (batches, again, other)]
-        np.testing.assert_array_equal(epoch[0], epoch[1])
-        assert (epoch[0] != epoch[2]).any()
-        assert sorted(epoch[0]) == list(range(12))
-        epochs.append(epoch[0])
-        for b in (batches, again, other):
-            b.on_epoch_end()
-    assert (epochs[0] != epochs[1]).any()
-
-
-def test_batches_have_one_size_and_no_image_is_left_out_for_ever():
-    batches, seen = Batches(np.arange(11), 4, seed=0), set()
-    for _ in range(10):
-        assert [len(batches[i][0]) for i in range(len(batches))] == [4, 4]
-        seen.update(int(x) for i in range(len(batches)) for x in batches[i][0])
-        batches.on_epoch_end()
-    assert seen == set(range(11))
-
-
-@pytest.mark.parametrize("batch_size", [0, 1, 12])
-def test_a_batch_size_that_does_not_fit_is_refused(batch_size):
-    with pytest.raises(ValueError, match=f"batch_size={batch_size} with 11 images"):
-        Batches(np.arange(11), batch_size, seed=0)
