@@ -84,9 +84,9 @@ class LazyPixels:
             BadImage: If one of them cannot be read.
             IndexError: If there is no such image.
         """
+        if isinstance(index, int | np.integer):
+            return self.read(self.files[int(index)])
         chosen: Any = np.arange(len(self))[index]
-        if chosen.ndim == 0:
-            return self.read(self.files[chosen])
         pixels = np.empty((len(chosen), *self.shape[1:]), self.dtype)
         for place, i in enumerate(chosen):
             pixels[place] = self.read(self.files[i])
