@@ -1,4 +1,4 @@
-"""Processes that each hold one implementation of the loss; see `_loss_worker.py`."""
+"""Processes that each hold one implementation; see `_loss_worker.py`, `_loading_worker.py`."""
 
 import argparse
 import contextlib
@@ -49,9 +49,9 @@ def available(arguments: argparse.Namespace) -> dict[str, str]:
 class Worker:
     """A process that answers requests."""
 
-    def __init__(self, python: str, implementation: str):
+    def __init__(self, python: str, script: str, implementation: str):
         self._process = subprocess.Popen(
-            [python, pathlib.Path(__file__).with_name("_loss_worker.py"), implementation],
+            [python, pathlib.Path(__file__).with_name(script), implementation],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -79,9 +79,9 @@ class Worker:
 
 
 @contextlib.contextmanager
-def start(python: str, implementation: str) -> Iterator[Worker]:
+def start(python: str, implementation: str, script: str = "_loss_worker.py") -> Iterator[Worker]:
     """A worker that ends with the block."""
-    worker = Worker(python, implementation)
+    worker = Worker(python, script, implementation)
     try:
         yield worker
     finally:

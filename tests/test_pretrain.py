@@ -86,15 +86,6 @@ def test_images_that_go_bad_are_named_in_the_run_and_nothing_else_is_lost(images
     assert len(runs.read_metrics(run)) == 2
 
 
-def test_lazy_images_train_as_the_same_in_memory(images, tmp_path):
-    lazy = data.LazyPixels(range(200), (8, 8, 1), lambda i: images[i])
-    first, second = (
-        runs.read_metrics(barlow.pretrain(x, tmp_path / name, barlow.Settings(**TINY)))
-        for name, x in (("memory", images), ("lazy", data.Images(lazy)))
-    )
-    assert first[-1]["loss"] == pytest.approx(second[-1]["loss"], rel=1e-4)
-
-
 @pytest.mark.parametrize("moment", ["set_model", "on_train_begin", "on_train_batch_end"])
 def test_an_interrupt_ends_training_after_the_step_with_a_usable_run(moment, images, tmp_path):
     steps, callback = [], keras.callbacks.Callback()
