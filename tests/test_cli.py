@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,32 @@ def test_images_are_brought_to_the_channels_of_the_encoder(barlow, run, folders,
     assert code == 0, output
     assert "240 grey images of 8 x 8 pixels, with labels" in output
     assert "made grey" in output
+
+
+def test_bad_files_are_named_and_nothing_else_is_lost(barlow, folders, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "run"
+    shutil.copytree(folders / "plain", images)
+    good = sorted(path for path in images.rglob("*") if path.is_file())
+    whole = max(good, key=lambda path: path.stat().st_size).read_bytes()
+    (images / "empty.png").touch()
+    (images / "text.jpg").write_text("not an image")
+    (images / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (images / "nowhere.png").symlink_to(images / "gone.png")
+    Image.new("L", (400, 300)).save(images / "gigantic.png")
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(images / "transparent.png")
+    (images / "loop").symlink_to(images)
+
+    options = ("--out", out, "--epochs", 1, "--batch-size", 32, "--image-size", 8)
+    code, output = barlow("pretrain", images, *options, "--max-pixels", 100_000)
+    assert code == 0, output
+    assert f"{len(good) + 1} colour images" in output
+    assert "5 more could not be read" in output
+    skipped = json.loads((out / runs.SKIPPED).read_text())
+    bad = ["cut.png", "empty.png", "gigantic.png", "nowhere.png", "text.jpg"]
+    assert sorted(pathlib.Path(path).name for path in skipped) == bad
+    assert all(skipped.values())
+    assert "--max-pixels" in skipped[str(images / "gigantic.png")]
+    assert json.loads((out / runs.CONFIG).read_text())["images"] == len(good) + 1
 
 
 def test_arrays_and_idx_files_train_too(barlow, tmp_path):

@@ -29,10 +29,17 @@ app = typer.Typer(
 )
 console = Console(markup=False)  # paths and messages may hold brackets
 _defaults = Settings()
+_SHOWN = 5  # images that could not be read
 
 Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
 BatchSize = Annotated[int, typer.Option(help="Images per step.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+MaxPixels = Annotated[
+    int, typer.Option(help="Pixels of the largest image file to read; larger ones are skipped.")
+]
+Background = Annotated[
+    str, typer.Option(help="Colour behind transparent images, a name or #rrggbb.")
+]
 
 
 def main() -> None:
@@ -77,6 +84,8 @@ def pretrain_command(
         float, typer.Option(help="Highest learning rate of AdamW.")
     ] = _defaults.learning_rate,
     seed: Seed = _defaults.seed,
+    max_pixels: MaxPixels = data.MAX_PIXELS,
+    background: Background = "white",
 ) -> None:
     """Learn an encoder from images; no labels needed."""
     with _clear_errors():
@@ -89,7 +98,13 @@ def pretrain_command(
             seed=seed,
         )
         runs.check_free(out)  # before minutes of reading
-        _pretrain(_load(source, _square(image_size)), out, settings)
+        images = _load(
+            source,
+            image_size=None if image_size is None else (image_size, image_size),
+            max_pixels=max_pixels,
+            background=background,
+        )
+        _pretrain(images, out, settings)
 
 
 @app.command("evaluate")
@@ -100,13 +115,22 @@ def evaluate_command(
         typer.Argument(metavar="DATA", help="Labelled images: class folders, .npz or IDX file."),
     ],
     seed: Seed = 0,
+    max_pixels: MaxPixels = data.MAX_PIXELS,
+    background: Background = "white",
 ) -> None:
     """Test a run's encoder on labelled images: three quarters to learn from, one held out."""
     with _clear_errors():
         keras.utils.set_random_seed(seed)
         encoder = runs.load_encoder(run)
         height, width, channels = encoder.input_shape[1:]
-        train, test = evaluation.split(_load(source, (height, width), channels), seed=seed)
+        images = _load(
+            source,
+            image_size=(height, width),
+            channels=channels,
+            max_pixels=max_pixels,
+            background=background,
+        )
+        train, test = evaluation.split(images, seed=seed)
         _evaluate(run, encoder, train, test, seed)
 
 
@@ -125,6 +149,8 @@ def _pretrain(images: data.Images, out: pathlib.Path, settings: Settings) -> pat
     )
     report.draw_training(run)
     console.print(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})", soft_wrap=True)
+    if (run / runs.SKIPPED).exists():
+        console.print(f"Images that could not be read: {run / runs.SKIPPED}", soft_wrap=True)
     return run
 
 
@@ -164,10 +190,8 @@ def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
     return table
 
 
-def _load(
-    source: pathlib.Path, image_size: tuple[int, int] | None, channels: int | None = None
-) -> data.Images:
-    images = data.load(source, image_size, channels, track=_track)
+def _load(source: pathlib.Path, **options: Any) -> data.Images:
+    images = data.load(source, **options, track=_track)
     height, width, channels = images.pixels.shape[1:]
     console.print(
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "
@@ -176,11 +200,13 @@ def _load(
     )
     for note in images.notes:
         console.print(note)
+    if images.skipped:
+        console.print(f"{len(images.skipped)} more could not be read and are left out:")
+        for skipped, reason in images.skipped[:_SHOWN]:
+            console.print(f"  {skipped}: {reason}", soft_wrap=True)
+        if len(images.skipped) > _SHOWN:
+            console.print(f"  and {len(images.skipped) - _SHOWN} more")
     return images
-
-
-def _square(size: int | None) -> tuple[int, int] | None:
-    return None if size is None else (size, size)
 
 
 def _track(items: Sequence[Any], description: str) -> Iterable[Any]:

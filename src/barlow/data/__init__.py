@@ -2,10 +2,11 @@
 
 from barlow.data.batches import Batches
 from barlow.data.images import Images, Pixels, from_array, in_memory
-from barlow.data.lazy import BadImage, LazyPixels
+from barlow.data.lazy import MAX_PIXELS, BadImage, LazyPixels
 from barlow.data.sources import digits, load
 
 __all__ = [
+    "MAX_PIXELS",
     "BadImage",
     "Batches",
     "Images",
