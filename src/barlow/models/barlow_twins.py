@@ -1,4 +1,4 @@
-"""`BarlowTwins`: encoder, projector and views as one model that learns from plain images."""
+"""`BarlowTwins`: encoder, projector and views as one model that learns from plain inputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,32 +15,34 @@ _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 @keras.saving.register_keras_serializable(package="barlow")
 class BarlowTwins(keras.Model):
-    """Encoder that learns from images without labels (Zbontar et al., 2021).
+    """Encoder that learns from images, signals or rows without labels (Zbontar et al., 2021).
 
-    Each image becomes two views, each view goes through encoder and projector, and the loss
+    Each of them becomes two views, each view goes through encoder and projector, and the loss
     compares the two batches of embeddings. After training ``model.encoder`` is what you keep:
     ``model.encoder.predict(images)``.
 
-    ``fit`` and ``evaluate`` take images alone, in any form that Keras takes them; labels that
+    ``fit`` and ``evaluate`` take inputs alone, in any form that Keras takes them; labels that
     come with them are not looked at. (Keras drops ``sample_weight`` where there are no labels:
     to weight samples, give any labels, such as zeros.) The metrics are the ``loss`` and its two
     terms, ``invariance`` and ``redundancy``, which add up to it (but for weight penalties of
     the networks and sample weights).
 
     Args:
-        encoder: Functional or sequential model, with its input's shape, from images
-            ``[batch, height, width, channels]`` to ``[batch, features]``.
+        encoder: Functional or sequential model, with its input's shape, from what ``fit`` is
+            given, such as images ``[batch, height, width, channels]``, to ``[batch, features]``.
         projector: Model from ``[batch, features]`` to the embeddings, or the widths of
             :func:`barlow.models.projector`. Defaults to ``(512, 512)``.
-        views: Layer from images to two views of each, such as
-            :class:`barlow.views.ImageViews`. With ``None``, the default, the model takes pairs
-            that are already made: ``fit((first, second))``.
+        views: Layer from inputs to two views of each: :class:`barlow.views.ImageViews`,
+            :class:`barlow.views.SignalViews` for ``[batch, time, channels]``,
+            :class:`barlow.views.TableViews` for ``[batch, features]``, or your own. With
+            ``None``, the default, the model takes pairs that are already made:
+            ``fit((first, second))``.
         loss: Loss between the two batches of embeddings, with a reduction to their mean.
             Defaults to ``barlow.losses.Barlow()``.
         **kwargs: As for any Keras model.
 
     Raises:
-        ValueError: If the encoder's output is not known to be one vector per image, the
+        ValueError: If the encoder's output is not known to be one vector per input, the
             projector is neither a model nor widths, or the loss is not one that averages.
 
     Example:
@@ -88,11 +90,10 @@ class BarlowTwins(keras.Model):
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
-        """Embeddings of both views of each image.
+        """Embeddings of both views of each input.
 
         Args:
-            inputs: Images ``[batch, height, width, channels]``, or with ``views=None`` a pair
-                of batches.
+            inputs: Batch of what ``views`` takes, or with ``views=None`` a pair of batches.
             training: Whether layers such as batch normalisation run in training mode. The
                 views are random in either mode.
 
@@ -104,8 +105,9 @@ class BarlowTwins(keras.Model):
         elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
             raise ValueError(
                 "Without `views` the model takes pairs: fit((first, second)); a dataset yields "
-                "((first, second),). To make pairs from images, give BarlowTwins(..., "
-                "views=barlow.views.ImageViews(...))."
+                "((first, second),). To make pairs, give BarlowTwins(..., views=...): "
+                "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
+                "for rows of a table."
             )
         # One after the other: batch statistics must not mix the two views.
         za, zb = (self.projector(self.encoder(x, training=training)) for x in inputs)
@@ -193,7 +195,7 @@ class BarlowTwins(keras.Model):
 
 
 def _features(encoder: keras.Model) -> int:
-    """Length of the vector that the encoder gives for each image."""
+    """Length of the vector that the encoder gives for each input."""
     outputs = getattr(encoder, "outputs", None)
     if not outputs:
         raise ValueError(
@@ -204,8 +206,9 @@ def _features(encoder: keras.Model) -> int:
     shapes = [tuple(output.shape) for output in outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
         raise ValueError(
-            "The encoder must give one vector per image, shape [batch, features]; end it "
-            "with a layer such as GlobalAveragePooling2D (in keras.applications: "
-            f"pooling='avg'). Received: an encoder with output {', '.join(map(str, shapes))}."
+            "The encoder must give one vector per input, shape [batch, features]; end it with a "
+            "layer such as GlobalAveragePooling2D for images (in keras.applications: "
+            "pooling='avg') or GlobalAveragePooling1D for signals. Received: an encoder with "
+            f"output {', '.join(map(str, shapes))}."
         )
     return shapes[0][1]

@@ -1,0 +1,82 @@
+"""`TableViews`: two random views of every row of a table, as a Keras layer."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from barlow.views.seeded import SeededLayer
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class TableViews(SeededLayer):
+    """Two views of every row, in which some values come from other rows of the batch.
+
+    The corruption of SCARF (Bahri et al., 2022, "SCARF: Self-supervised contrastive learning using
+    random feature corruption"): each value is replaced, with probability ``rate``, by the value
+    that another row, drawn uniformly from the batch and anew for each value, has in the same
+    column. Values are moved and never computed with, so that a column may hold measurements,
+    codes of categories or NaN; each stays among the values of its column. It runs inside the
+    compiled training step, on the device, on every backend.
+
+    Args:
+        rate: Probability that a value is replaced, from 0 to 1. Defaults to 0.6, SCARF's.
+        both: Whether both views are corrupted, or the second one only, as in SCARF. Defaults to
+            ``False``.
+        seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
+        **kwargs: As for any Keras layer.
+
+    Raises:
+        ValueError: If ``rate`` is out of its bounds, or the rows are not of shape
+            ``[batch, features]`` with a known number of features.
+
+    Example:
+        >>> rows = np.arange(12.0).reshape(4, 3)
+        >>> first, second = barlow.views.TableViews(rate=0.5, seed=0)(rows)
+        >>> tuple(second.shape)
+        (4, 3)
+    """
+
+    def __init__(
+        self, rate: float = 0.6, both: bool = False, seed: int | None = None, **kwargs: Any
+    ):
+        super().__init__(seed=seed, **kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f"`rate` must lie between 0 and 1. Received: rate={rate}.")
+        self.rate = rate
+        self.both = both
+
+    def call(self, rows: Any) -> tuple[Any, Any]:
+        """Two views of each row.
+
+        Args:
+            rows: Shape ``[batch, features]``, any numeric dtype. Floating-point values become
+                float32, as in any Keras layer; integers stay what they are.
+
+        Returns:
+            Two tensors of the same shape. The first is ``rows`` itself unless ``both``.
+        """
+        if len(rows.shape) != 2 or rows.shape[1] is None:
+            raise ValueError(
+                "Rows must have the shape [batch, features], the number of features known. "
+                f"Received: shape {tuple(rows.shape)}."
+            )
+        return self._corrupt(rows) if self.both else rows, self._corrupt(rows)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, Any]:
+        """Shapes of the two views."""
+        return input_shape, input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which an equal layer is made."""
+        return {**super().get_config(), "rate": self.rate, "both": self.both}
+
+    def _corrupt(self, rows: Any) -> Any:
+        batch, features = ops.shape(rows)[0], rows.shape[1]
+        replaced = self.uniform((batch, features)) < self.rate
+        # Another row: 1 to batch - 1 rows further, round the batch.
+        unit = self.uniform((batch, features))
+        others = ops.cast(batch - 1, "float32")
+        further = 1 + ops.cast(ops.floor(unit * others), "int32")
+        donor = (ops.arange(batch, dtype="int32")[:, None] + further) % batch
+        return ops.where(replaced, ops.take_along_axis(rows, donor, axis=0), rows)
