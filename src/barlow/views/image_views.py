@@ -14,10 +14,11 @@ from barlow.views.geometry import (
     triangle_weights,
 )
 from barlow.views.recipe import RECIPES, Recipe
+from barlow.views.seeded import SeededLayer
 
 
 @keras.saving.register_keras_serializable(package="barlow")
-class ImageViews(keras.layers.Layer):
+class ImageViews(SeededLayer):
     """Two random views of every image, drawn independently per image and view.
 
     A view is resampled in one step (crop, zoom, flip, rotation, shear), then blurred, then its
@@ -48,8 +49,7 @@ class ImageViews(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        # Pixel values and random draws need float32, also where the encoder computes in less.
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(seed=seed, **kwargs)
         if isinstance(recipe, str) and recipe not in RECIPES:
             raise ValueError(
                 f"No recipe is called {recipe!r}. Known: {', '.join(RECIPES)}; "
@@ -57,8 +57,6 @@ class ImageViews(keras.layers.Layer):
             )
         self.recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
         self.size = None if size is None else tuple(size)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any) -> tuple[Any, Any]:
         """Two views of each image.
@@ -89,24 +87,12 @@ class ImageViews(keras.layers.Layer):
             **super().get_config(),
             "recipe": dataclasses.asdict(self.recipe),
             "size": self.size,
-            "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ImageViews":
         """Layer from the output of :meth:`get_config`."""
         return cls(**{**config, "recipe": Recipe(**config["recipe"])})
-
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Keep where the random draws stand, too, so that a loaded model goes on with the next."""
-        super().save_own_variables(store)
-        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Take up the random draws where they stood."""
-        state = {key: store[key] for key in store.keys() if key != "seed"}  # noqa: SIM118 - HDF5
-        super().load_own_variables(state)
-        self.seed_generator.state.assign(store["seed"])
 
     def _view(self, images: Any) -> Any:
         recipe = self.recipe
@@ -178,7 +164,7 @@ class ImageViews(keras.layers.Layer):
     def _draw(self, images: Any, *intervals: tuple[float, float]) -> list[Any]:
         """One uniform value per image from each interval, each of shape ``[batch, 1]``."""
         shape = (ops.shape(images)[0], len(intervals))
-        unit = keras.random.uniform(shape, seed=self.seed_generator)
+        unit = self.uniform(shape)
         return [low + (high - low) * unit[:, i : i + 1] for i, (low, high) in enumerate(intervals)]
 
 
