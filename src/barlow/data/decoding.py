@@ -68,8 +68,7 @@ def decode(
 
     The longer side is cropped to the middle, the rest resampled bicubically. A JPEG at least
     four times as large as asked for is decoded at half, a quarter or an eighth of its size, but
-    never at less than twice what is asked for: that is up to six times as fast, and differs by
-    less than a grey level on average.
+    never at less than twice what is asked for, which differs by less than a grey level on average.
 
     Args:
         file: A path, or what opens and names itself as one.
@@ -113,14 +112,12 @@ def decode(
         return np.array(resized).reshape(*image_size, channels)
 
 
-def check_options(channels: int | None, background: str, max_pixels: int) -> None:
+def check_options(background: str, max_pixels: int) -> None:
     """Refuse what no image could be read with, which else would seem to be bad images.
 
     Raises:
         ValueError: If an option is not valid.
     """
-    if channels not in (None, 1, 3):
-        raise ValueError(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
     if max_pixels < 1:
         raise ValueError(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
     try:

@@ -7,8 +7,8 @@ import numpy as np
 
 from barlow.data.decoding import File, Header, check_options, decode, read_header
 from barlow.data.images import Images, check_any, in_memory, read_all
-from barlow.data.lazy import MAX_PIXELS, MEMORY, BadImage, LazyPixels
-from barlow.progress import Track, silent
+from barlow.data.lazy import BadImage, LazyPixels
+from barlow.progress import Track
 
 _LARGEST_OWN_SIZE = 64
 _DEFAULT_SIZE = (32, 32)
@@ -16,21 +16,20 @@ _DEFAULT_SIZE = (32, 32)
 
 def load_files(
     files: Sequence[File],
-    labels: np.ndarray | None = None,
-    skipped: Sequence[tuple[str, str]] = (),
-    *,
-    image_size: tuple[int, int] | None = None,
-    channels: int | None = None,
-    background: str = "white",
-    max_pixels: int = MAX_PIXELS,
-    memory: int = MEMORY,
-    track: Track = silent,
+    labels: np.ndarray | None,
+    skipped: Sequence[tuple[str, str]],
+    image_size: tuple[int, int] | None,
+    channels: int | None,
+    background: str,
+    max_pixels: int,
+    memory: int,
+    track: Track,
 ) -> Images:
     """Images of files, their labels, one per file, and what could not be read even as a file.
 
     The options are those of :func:`barlow.data.load`.
     """
-    check_options(channels, background, max_pixels)
+    check_options(background, max_pixels)
     read = functools.partial(read_header, max_pixels=max_pixels)
     found = list(read_all(read, files, track, "Looking at images"))
     skipped = [*skipped, *((bad.source, bad.reason) for bad in found if isinstance(bad, BadImage))]
