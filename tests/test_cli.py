@@ -129,6 +129,7 @@ def test_arrays_and_idx_files_train_too(barlow, tmp_path):
         code, output = barlow("pretrain", tmp_path / name, "--out", out, "--epochs", 1)
         assert code == 0, output
         assert (out / runs.ENCODER).exists()
+        assert ("Their labels play no part" in output) == (name == "x.npz")
 
 
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, folders, tmp_path):

@@ -104,6 +104,8 @@ def pretrain_command(
             max_pixels=max_pixels,
             background=background,
         )
+        if images.labels is not None:
+            console.print("Their labels play no part in training.")
         _pretrain(images, out, settings)
 
 
