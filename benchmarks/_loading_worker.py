@@ -14,11 +14,12 @@ An epoch begins with nothing read and ends with the last batch as a tensor of th
 import concurrent.futures
 import functools
 import importlib.metadata
-import json
 import os
 import pathlib
 import sys
 import time
+
+import _workers
 
 WORKERS = 2
 
@@ -143,18 +144,5 @@ class Worker:
         return {"images": images, "seconds": seconds, "peak_bytes": peak()}
 
 
-def main():
-    worker = Worker(sys.argv[1])
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {str(error)[:200]}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-
-
 if __name__ == "__main__":
-    main()
+    _workers.answer(Worker(sys.argv[1]))

@@ -16,12 +16,12 @@ W is "loss" (value and both gradients) or the bare matrix products of a form, "g
 
 import functools
 import importlib.util
-import json
 import os
 import pathlib
 import sys
 import time
 
+import _workers
 import numpy as np
 
 THREADS = 2
@@ -241,18 +241,5 @@ def dtype_named(name):
     return np.dtype(ml_dtypes.bfloat16)
 
 
-def main():
-    worker = Worker(sys.argv[1])
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {str(error)[:200]}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-
-
 if __name__ == "__main__":
-    main()
+    _workers.answer(Worker(sys.argv[1]))

@@ -1,4 +1,8 @@
-"""Processes that each hold one implementation; see `_loss_worker.py`, `_loading_worker.py`."""
+"""Processes that each hold one implementation; see `_loss_worker.py`, `_loading_worker.py`.
+
+Both ends of the line between them: it needs the standard library alone, as a peer's environment
+has nothing else for sure.
+"""
 
 import argparse
 import contextlib
@@ -86,3 +90,20 @@ def start(python: str, implementation: str, script: str = "_loss_worker.py") -> 
         yield worker
     finally:
         worker.close()
+
+
+def answer(implementation: Any) -> None:
+    """In the process itself: do what is asked for, until nobody asks any more.
+
+    Every line of input is a request in JSON, ``{"do": METHOD, ARGUMENT: VALUE, ...}``, every line
+    of output what the method returns, or ``{"error": ...}``.
+    """
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            result = getattr(implementation, request.pop("do"))(**request)
+        except Exception as error:
+            result = {"error": f"{type(error).__name__}: {str(error)[:200]}"}
+        answers.write(json.dumps(result) + "\n")
+        answers.flush()
