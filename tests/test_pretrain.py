@@ -99,7 +99,11 @@ def test_an_interrupt_ends_training_after_the_step_with_a_usable_run(moment, ima
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_interrupt_is_as_usual(images, tmp_path):
+def test_a_second_interrupt_is_as_usual(images, tmp_path, request):
+    # A shell that runs this in the background has interrupts ignored: that is not as usual.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     class InterruptTwice(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             os.kill(os.getpid(), signal.SIGINT)
