@@ -191,3 +191,19 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     assert "Interrupted in epoch" in output
     assert runs.load_encoder(out).predict(data.digits().pixels[:2], verbose=0).shape == (2, 128)
     assert (out / runs.PICTURE).exists()
+
+
+def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    code, output = barlow(
+        "views", folders / "plain", "--out", sheet, "--images", 4, "--pairs", 2, "--image-size", 16
+    )
+    assert code == 0, output
+    assert "Recipe glyphs: Recipe(scale=(0.64, 1.44)" in output
+    with Image.open(sheet) as picture:
+        width, height = picture.size
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 100
+    assert width > height  # five columns, four rows
+    code, output = barlow("views", folders / "plain", "--out", sheet, "--recipe", "cifar")
+    assert code == 2
+    assert "No recipe is called 'cifar'. Known: glyphs, photos, imagenet" in output

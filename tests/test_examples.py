@@ -13,11 +13,15 @@ import pytest
 from PIL import Image
 
 import barlow
+from barlow import report
 
 MODULES = [barlow.__name__] + [
     module.name for module in pkgutil.walk_packages(barlow.__path__, prefix="barlow.")
 ]
-NAMES = {"barlow": barlow, "keras": keras, "np": np, "pathlib": pathlib, "tempfile": tempfile}
+NAMES = {
+    "barlow": barlow, "keras": keras, "np": np, "pathlib": pathlib, "report": report,
+    "tempfile": tempfile,
+}  # fmt: skip
 README = pathlib.Path(__file__).parent.parent / "README.md"
 PROGRAMS = [
     block

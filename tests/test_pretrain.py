@@ -126,7 +126,7 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
     ("name", "value", "message"),
     [
         ("encoder", "resnet9000", "No encoder is called 'resnet9000'. Known: conv"),
-        ("recipe", "imagenet", "No recipe is called 'imagenet'. Known: auto"),
+        ("recipe", "cifar", "No recipe is called 'cifar'. Known: auto"),
         ("epochs", 0, "`epochs` must be at least 1. Received: 0."),
         ("batch_size", 1, "`batch_size` must be at least 2. Received: 1."),
         ("learning_rate", 0.0, "`learning_rate` must be above 0. Received: 0.0."),

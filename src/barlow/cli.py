@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 import keras
 
-from barlow import data, evaluation, report, runs
+from barlow import data, evaluation, report, runs, views
 from barlow.pretrain import Settings, pretrain
 
 app = typer.Typer(
@@ -33,6 +33,15 @@ _SHOWN = 5  # images that could not be read
 
 Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
 BatchSize = Annotated[int, typer.Option(help="Images per step.")]
+Source = Annotated[
+    pathlib.Path, typer.Argument(metavar="DATA", help="Folder of images, .npy, .npz or IDX file.")
+]
+RecipeName = Annotated[
+    str, typer.Option(help=f"Recipe of views: auto, {', '.join(views.RECIPES)}.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, help="Height and width to bring the images of a folder to.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 MaxPixels = Annotated[
     int, typer.Option(help="Pixels of the largest image file to read; larger ones are skipped.")
@@ -68,18 +77,13 @@ def demo(
 
 @app.command("pretrain")
 def pretrain_command(
-    source: Annotated[
-        pathlib.Path,
-        typer.Argument(metavar="DATA", help="Folder of images, .npy, .npz or IDX file."),
-    ],
+    source: Source,
     out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; new or empty.")],
     epochs: Epochs = _defaults.epochs,
     batch_size: BatchSize = _defaults.batch_size,
     encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
-    recipe: Annotated[str, typer.Option(help="Name of the recipe of views.")] = _defaults.recipe,
-    image_size: Annotated[
-        int | None, typer.Option(min=1, help="Height and width to bring the images of a folder to.")
-    ] = None,
+    recipe: RecipeName = _defaults.recipe,
+    image_size: ImageSize = None,
     learning_rate: Annotated[
         float, typer.Option(help="Highest learning rate of AdamW.")
     ] = _defaults.learning_rate,
@@ -100,13 +104,41 @@ def pretrain_command(
         runs.check_free(out)  # before minutes of reading
         images = _load(
             source,
-            image_size=None if image_size is None else (image_size, image_size),
+            image_size=image_size,
             max_pixels=max_pixels,
             background=background,
         )
         if images.labels is not None:
             console.print("Their labels play no part in training.")
         _pretrain(images, out, settings)
+
+
+@app.command("views")
+def views_command(
+    source: Source,
+    out: Annotated[
+        pathlib.Path | None, typer.Option(help="Picture to write. [default: views.png]")
+    ] = None,
+    recipe: RecipeName = _defaults.recipe,
+    image_size: ImageSize = None,
+    images: Annotated[int, typer.Option(min=2, help="Images to show.")] = 8,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of views of each.")] = 3,
+    seed: Seed = 0,
+    max_pixels: MaxPixels = data.MAX_PIXELS,
+    background: Background = "white",
+) -> None:
+    """Draw some images and random views of them: what the network will see."""
+    with _clear_errors():
+        pixels = _load(
+            source, image_size=image_size, max_pixels=max_pixels, background=background
+        ).pixels
+        name = views.recipe_for(pixels.shape[1:]) if recipe == "auto" else recipe
+        layer = views.ImageViews(name, seed=seed)
+        chosen = data.Batches(pixels, min(images, len(pixels)), seed, ahead=0)[0][0]
+        out = out or runs.free_path(pathlib.Path("views.png"))
+        report.draw_views(chosen, layer, out, pairs)
+        console.print(f"Recipe {name}: {layer.recipe}", soft_wrap=True)
+        console.print(f"Written to {out}", soft_wrap=True)
 
 
 @app.command("evaluate")
@@ -192,8 +224,11 @@ def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
     return table
 
 
-def _load(source: pathlib.Path, **options: Any) -> data.Images:
-    images = data.load(source, **options, track=_track)
+def _load(
+    source: pathlib.Path, image_size: int | tuple[int, int] | None, **options: Any
+) -> data.Images:
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    images = data.load(source, size, **options, track=_track)
     height, width, channels = images.pixels.shape[1:]
     console.print(
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "

@@ -29,7 +29,7 @@ class Settings:
         encoder: Name of an encoder, a key of ``barlow.models.ENCODERS``. Defaults to
             ``"conv"``.
         recipe: Name of a recipe of views, a key of ``barlow.views.RECIPES``. Defaults to
-            ``"auto"``: ``"glyphs"`` for grey images, ``"photos"`` for colour.
+            ``"auto"``: see :func:`barlow.views.recipe_for`.
         projector: Widths of the projector's layers. Defaults to ``(512, 512)``.
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
         epochs: Passes over the images, >= 1. Defaults to 100.
@@ -159,8 +159,7 @@ def _as_images(images: data.Images | np.ndarray | str | pathlib.Path) -> data.Im
 
 
 def _resolved(settings: Settings, pixels: data.Pixels) -> Settings:
-    grey = pixels.shape[-1] == 1
-    automatic = "glyphs" if grey else "photos"
+    automatic = views.recipe_for(pixels.shape[1:])
     return dataclasses.replace(
         settings,
         recipe=automatic if settings.recipe == "auto" else settings.recipe,

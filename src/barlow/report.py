@@ -1,14 +1,16 @@
-"""A run as a picture."""
+"""Pictures: of a run, and of the views that a network will see."""
 
 import pathlib
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from keras import ops
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from barlow import losses, runs
+from barlow.views import ImageViews
 
 _STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": False}
 _INVARIANCE, _REDUNDANCY, _LOSS = "#0072b2", "#d55e00", "#222222"  # apart for every eye
@@ -46,6 +48,45 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
         with runs.replacing(run / runs.PICTURE) as path:
             figure.savefig(path, dpi=120)
     return run / runs.PICTURE
+
+
+def draw_views(
+    images: np.ndarray, views: ImageViews, path: str | pathlib.Path, pairs: int = 3
+) -> pathlib.Path:
+    """Draw images and random views of each: what a network will see.
+
+    Args:
+        images: Shape ``[images, height, width, channels]``, values 0 .. 255.
+        views: What makes the views.
+        path: Picture to write, of any format that Matplotlib knows.
+        pairs: Pairs of views of each image, >= 1. Defaults to 3.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> images = barlow.data.digits().pixels[:8]
+        >>> sheet = pathlib.Path(tempfile.mkdtemp()) / "views.png"
+        >>> report.draw_views(images, barlow.views.ImageViews("glyphs"), sheet).name
+        'views.png'
+    """
+    path = pathlib.Path(path)
+    columns = [("image", images)]
+    for _ in range(pairs):
+        first, second = (ops.convert_to_numpy(view) for view in views(images))
+        columns += [("first view", first), ("second view", second)]
+    size = (1.3 * len(columns), 1.3 * len(images) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(images), len(columns), squeeze=False)
+    for (title, pictures), axes in zip(columns, grid.T, strict=True):
+        axes[0].set_title(title, fontsize="small")
+        for picture, place in zip(pictures, axes, strict=True):
+            pixels = np.rint(picture).astype("uint8")
+            place.imshow(pixels, cmap="grey", vmin=0, vmax=255, interpolation="nearest")
+            place.set_axis_off()
+    with runs.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+    return path
 
 
 def _draw_terms(axes: Axes, metrics: list[dict[str, float]], levels: losses.Levels) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 import barlow
 from barlow import losses, models
-from barlow.views import ImageViews
+from barlow.views import ImageViews, Recipe
 
 
 @pytest.fixture
@@ -167,3 +167,52 @@ def test_a_loss_that_averages_is_taken(reduction, images):
 def test_a_loss_that_does_not_average_is_refused(loss, received):
     with pytest.raises(ValueError, match=f"averages over the samples.*Received: .*{received}"):
         make_model(loss=loss)
+
+
+@pytest.fixture(params=["array", "with labels", "sequence", "tf.data", "DataLoader"])
+def inputs(request):
+    """Images in a form that ``fit`` takes."""
+    images = np.random.default_rng(0).uniform(0, 255, (8, 8, 8, 1)).astype("float32")
+
+    class Sequence(keras.utils.PyDataset):
+        def __init__(self, images):
+            super().__init__()
+            self.images = images
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return (self.images,)
+
+    def as_tf_data(images):
+        tf = pytest.importorskip("tensorflow")
+        return tf.data.Dataset.from_tensor_slices(images).batch(8)
+
+    def as_data_loader(images):
+        torch = pytest.importorskip("torch")
+        return torch.utils.data.DataLoader(
+            torch.utils.data.TensorDataset(torch.from_numpy(images)), batch_size=8
+        )
+
+    forms = {
+        "array": lambda images: (images,),
+        "with labels": lambda images: (images, np.zeros(8)),
+        "sequence": lambda images: (Sequence(images),),
+        "tf.data": lambda images: (as_tf_data(images),),
+        "DataLoader": lambda images: (as_data_loader(images),),
+    }
+    return images, forms[request.param]
+
+
+def test_images_within_0_to_1_are_refused_before_training_and_those_to_255_are_not(inputs):
+    images, form = inputs
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Rescaling(1 / 255)]
+    model = barlow.BarlowTwins(
+        keras.Sequential(layers), (16,), views=ImageViews(Recipe(brightness=0.5))
+    )
+    model.compile("adamw")
+    with pytest.raises(ValueError, match=r"from 0.*Multiply them by 255"):
+        model.fit(*form(images / 255), verbose=0)
+    assert int(model.optimizer.iterations) == 0
+    assert np.isfinite(model.fit(*form(images), verbose=0).history["loss"][0])

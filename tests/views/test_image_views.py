@@ -1,6 +1,7 @@
 """The random part of a view is read back from what it does to a picture of its own coordinates."""
 
 import dataclasses
+import re
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from barlow.views import RECIPES, ImageViews, Recipe
+from barlow.views import RECIPES, ImageViews, Recipe, recipe_for
 
 SIZE = 33
 CENTRE = (SIZE - 1) / 2
@@ -48,9 +49,10 @@ def test_a_recipe_that_allows_nothing_changes_nothing():
         np.testing.assert_allclose(to_numpy(view), images, atol=1e-3)
 
 
-def test_crops_have_the_area_the_ratio_and_the_position_of_the_recipe():
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_crops_have_the_area_the_ratio_and_the_position_of_the_recipe(interpolation):
     # No crop is larger than the image: the widest has sqrt(0.45 * 2) of its width.
-    recipe = Recipe(scale=(0.2, 0.45), ratio=(0.5, 2.0))
+    recipe = Recipe(scale=(0.2, 0.45), ratio=(0.5, 2.0), interpolation=interpolation)
     linear, centre = maps_of(recipe)
     width, height = linear[:, 0, 0], linear[:, 1, 1]
     np.testing.assert_allclose(linear[:, [0, 1], [1, 0]], 0, atol=1e-3)
@@ -59,6 +61,18 @@ def test_crops_have_the_area_the_ratio_and_the_position_of_the_recipe():
     # Uniform over the positions at which the crop lies inside the image.
     free = SIZE * (1 - width)
     assert_uniform((centre[:, 0] - CENTRE) / free, -0.5, 0.5)
+
+
+def test_crops_lie_inside_the_image_and_keep_their_area_whatever_their_ratio():
+    linear, centre = maps_of(Recipe(scale=(0.5, 1.0), ratio=(0.25, 4.0)))
+    sides = linear[:, [0, 1], [0, 1]]
+    assert_uniform(sides.prod(axis=1), 0.5, 1.0)
+    assert sides.max() < 1 + 1e-4
+    reach = np.abs(centre - CENTRE) / SIZE + sides / 2
+    assert reach.max() < 0.5 + 1e-4
+    # All ratios of which a part of its area fits are as likely as one another.
+    share = np.log(sides[:, 0] / sides[:, 1]) / -np.log(sides.prod(axis=1))
+    assert_uniform(share, -1, 1)
 
 
 def test_shifts_are_uniform_along_both_axes():
@@ -106,6 +120,82 @@ def test_brightness_scales_and_contrast_keeps_the_mean():
     contrast = to_numpy(ImageViews(Recipe(contrast=0.5), seed=0)(two_levels)[0])
     np.testing.assert_allclose(contrast.mean(axis=(1, 2, 3)), 100, atol=1e-3)
     assert_uniform(contrast.std(axis=(1, 2, 3)) / 20, 0.5, 1.5)
+
+
+def colours_of(recipe, colour=(150.0, 100.0, 50.0), view=0):
+    """Images of one colour, as one of their views has them; shape [batch, 3]."""
+    images = np.broadcast_to(np.float32(colour), (400, 4, 4, 3))
+    found = to_numpy(ImageViews(recipe, seed=0)(images)[view])
+    assert np.ptp(found, axis=(1, 2)).max() < 1e-3
+    return found[:, 0, 0]
+
+
+def test_saturation_and_hue_are_uniform():
+    grey = 150 * 0.299 + 100 * 0.587 + 50 * 0.114
+    factors = (colours_of(Recipe(saturation=0.5)) - grey) / (np.array([150, 100, 50]) - grey)
+    np.testing.assert_allclose(factors, factors[:, :1] * np.ones(3), atol=1e-3)
+    assert_uniform(factors[:, 0], 0.5, 1.5)
+
+    def angle(colours):
+        return np.arctan2(
+            colours @ [0.2115, -0.5227, 0.3112], colours @ [0.5959, -0.2746, -0.3213]
+        ) / (2 * np.pi)
+
+    turned = angle(colours_of(Recipe(hue=0.1))) - angle(np.array([150, 100, 50]))
+    assert_uniform((turned + 0.5) % 1 - 0.5, -0.1, 0.1)
+
+
+@pytest.mark.parametrize("view", [0, 1])
+def test_probabilities_may_differ_between_the_views(view):
+    probability = (0.7, 0.2)[view]
+    pair = (0.7, 0.2)
+    grey = np.ptp(colours_of(Recipe(grey=pair), view=view), axis=1) < 1e-3
+    still = colours_of(Recipe(jitter=pair, brightness=0.4), view=view)[:, 0] == 150
+    inverted = colours_of(Recipe(solarize=pair), view=view)[:, 0] == 105
+    for happened in (grey, ~still, inverted):
+        assert stats.binomtest(int(happened.sum()), 400, probability).pvalue > 1e-4
+
+
+def test_a_rectangle_of_the_area_of_the_recipe_is_erased_with_its_probability():
+    size = 48
+    images = np.random.default_rng(0).uniform(0, 255, (400, size, size, 1)).astype("float32")
+    views = to_numpy(ImageViews(Recipe(erase=0.6, erase_scale=(0.1, 0.3)), seed=0)(images)[0])
+    erased = np.abs(views - images)[..., 0] > 1e-3
+    hit = erased.any(axis=(1, 2))
+    assert stats.binomtest(int(hit.sum()), 400, 0.6).pvalue > 1e-4
+    sides = np.stack([erased.any(axis=2).sum(axis=1), erased.any(axis=1).sum(axis=1)], 1)[hit]
+    # Of whole pixels: a side is off by one at most.
+    area = sides.prod(axis=1) / size**2
+    assert 0.1 - 2 / size < area.min() < 0.13
+    assert 0.27 < area.max() < 0.3 + 2 / size
+    np.testing.assert_allclose(area.mean(), 0.2, atol=0.02)
+    for view, image, mask in zip(views[hit][:20], images[hit], erased[hit], strict=False):
+        np.testing.assert_allclose(view[mask], image.mean(), rtol=1e-3)
+
+
+def test_a_blurred_and_rotated_view_is_the_rotated_view_blurred():
+    images = np.random.default_rng(0).uniform(0, 255, (4, 12, 12, 2))
+    plain = to_numpy(ImageViews(Recipe(rotation=30.0), seed=0)(images)[1])
+    blurred = to_numpy(
+        ImageViews(Recipe(rotation=30.0, blur=1.0, blur_sigma=(50, 50)), seed=0)(images)[1]
+    )
+    # So wide a blur leaves hardly more than the mean.
+    np.testing.assert_allclose(blurred.std(axis=(1, 2)), 0, atol=1)
+    assert plain.std(axis=(1, 2)).min() > 20
+    assert (np.abs(blurred.mean(axis=(1, 2)) - 127) < 30).all()
+
+
+def test_everything_at_once_is_possible():
+    recipe = Recipe(
+        scale=(0.2, 1.2), ratio=(0.5, 2), interpolation="bicubic", shift=0.1, rotation=20, shear=10,
+        flip=0.5, blur=(1.0, 0.5), jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4,
+        hue=0.1, grey=0.2, solarize=0.2, erase=0.5, noise=0.1,
+    )  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 256, (6, 12, 10, 3)).astype("uint8")
+    for view in ImageViews(recipe, size=(7, 9))(images):
+        values = to_numpy(view)
+        assert values.shape == (6, 7, 9, 3)
+        assert 0 <= values.min() < values.max() <= 255
 
 
 def test_noise_has_the_deviation_of_the_recipe():
@@ -160,11 +250,59 @@ def test_the_config_makes_an_equal_layer():
     np.testing.assert_array_equal(to_numpy(copy(images)[1]), to_numpy(views(images)[1]))
 
 
+def test_settings_are_changed_by_name():
+    views = ImageViews("photos", blur=(1.0, 0.1), hue=0.0, name="mine")
+    assert views.recipe == dataclasses.replace(RECIPES["photos"], blur=(1.0, 0.1), hue=0.0)
+    assert views.name == "mine"
+
+
+def test_a_recipe_tells_what_it_changes():
+    recipe = Recipe(scale=[0.2, 1], flip=0.5, blur=[1.0, 0.1])
+    assert repr(recipe) == "Recipe(scale=(0.2, 1.0), flip=0.5, blur=(1.0, 0.1))"
+
+
+def test_every_shape_has_a_recipe():
+    assert recipe_for((28, 28, 1)) == "glyphs"
+    assert recipe_for((64, 80, 3)) == "photos"
+    assert recipe_for((224, 224, 3)) == recipe_for((96, 80, 1)) == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((2, 4, 4, 1), 0.5), "from 0.5 to 0.5. Multiply them by 255."),
+        (np.full((2, 4, 4, 1), 256), "from 256 to 256. Rescale them"),
+        (np.linspace(-1, 1, 32).reshape(2, 4, 4, 1), "from -1.0 to 1.0. Rescale them"),
+        (np.full((2, 4, 4, 1), np.nan), "from nan to nan. Rescale them"),
+    ],
+)
+def test_images_that_are_not_0_to_255_are_refused(images, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ImageViews("glyphs").check(images)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images_of_0_to_255_pass(dtype):
+    ImageViews("glyphs").check(np.array([[0, 255]], dtype))
+    ImageViews("glyphs").check(np.zeros((1, 2), dtype))  # black
+    ImageViews("glyphs").check(np.ones((1, 2), "uint8"))  # very dark: integers are never 0 .. 1
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="glyphs"):
-        ImageViews("imagenet")
+        ImageViews("cifar")
     with pytest.raises(ValueError, match=r"\(8, 8, 1\)"):
         ImageViews("glyphs")(np.zeros((8, 8, 1)))
-    for arguments in ({"scale": (1.0, 0.5)}, {"flip": 1.5}, {"noise": -0.1}, {"ratio": (0, 1)}):
+    for arguments in (
+        {"scale": (1.0, 0.5)},
+        {"flip": 1.5},
+        {"blur": (0.5, 0.5, 0.5)},
+        {"grey": (0.5, -0.5)},
+        {"noise": -0.1},
+        {"hue": 0.6},
+        {"ratio": (0, 1)},
+        {"erase_scale": (0.5, 1.5)},
+        {"interpolation": "nearest"},
+    ):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             Recipe(**arguments)

@@ -11,6 +11,7 @@ from barlow.models.networks import projector as make_projector
 
 # Reductions to the mean over samples, of which the metrics are the two terms.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+_LOOKED_AT = 32  # inputs, before training
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -131,6 +132,28 @@ class BarlowTwins(keras.Model):
             )
         super().compile(optimizer=optimizer, loss=self.objective, **kwargs)
 
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Train, as any Keras model, after a look at the first inputs.
+
+        Args:
+            x: Inputs without labels, or with labels that are not looked at, in any form that Keras
+                takes.
+            *args: As for ``keras.Model.fit``.
+            **kwargs: As for ``keras.Model.fit``.
+
+        Returns:
+            Keras' history of the metrics.
+
+        Raises:
+            ValueError: If ``views`` refuses the first inputs: see
+                :meth:`barlow.views.ImageViews.check`. Those of a generator are not looked at.
+        """
+        check = getattr(self.views, "check", None)
+        first = _first_inputs(x) if check else None
+        if check and first is not None:
+            check(first)
+        return super().fit(x, *args, **kwargs)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -192,6 +215,21 @@ class BarlowTwins(keras.Model):
         """Compile with the output of :meth:`get_compile_config`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+
+def _first_inputs(x: Any) -> Any:
+    """Some of the inputs, where looking at them takes nothing from training."""
+    if hasattr(x, "shape"):
+        return x[:_LOOKED_AT]
+    if isinstance(x, keras.utils.PyDataset):
+        batch: Any = x[0]
+    elif hasattr(x, "element_spec") and hasattr(x, "take"):  # tf.data
+        batch = next(iter(x.take(1)))
+    elif hasattr(x, "collate_fn") and hasattr(x.dataset, "__getitem__"):  # PyTorch's DataLoader
+        batch = x.collate_fn([x.dataset[i] for i in range(min(_LOOKED_AT, len(x.dataset)))])
+    else:
+        return None
+    return batch[0] if isinstance(batch, tuple | list) else batch
 
 
 def _features(encoder: keras.Model) -> int:

@@ -5,41 +5,49 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from barlow.views.colour import change_colours, solarize
 from barlow.views.geometry import (
+    axis_weights,
     gaussian_weights,
     resample_axes,
     resample_points,
-    triangle_weights,
 )
-from barlow.views.recipe import RECIPES, Recipe
+from barlow.views.recipe import RECIPES, Probability, Recipe
 from barlow.views.seeded import SeededLayer
+
+_DRAWS = 24  # random values per view, enough for a recipe that uses all its settings
+_NO_BLUR = 0.01  # deviation in pixels: no weight reaches the next pixel
+_ERASE_RATIO = 10 / 3
 
 
 @keras.saving.register_keras_serializable(package="barlow")
 class ImageViews(SeededLayer):
     """Two random views of every image, drawn independently per image and view.
 
-    A view is resampled in one step (crop, zoom, flip, rotation, shear), then blurred, then its
-    brightness and contrast are changed, then noise is added, and what leaves ``0 .. 255`` is
-    clipped. It runs inside the compiled training step, on the device, on every backend.
+    A view is resampled in one step (crop, zoom, flip, rotation, shear, blur), then its colours
+    are changed in one step (brightness, contrast, saturation, hue, grey), then what leaves
+    ``0 .. 255`` is clipped; solarize, erasing and noise follow. It runs inside the compiled
+    training step, on the device, on every backend.
 
     Args:
         recipe: What may happen to an image: a :class:`Recipe` or the name of one in ``RECIPES``.
         size: Height and width of the views in pixels. Defaults to ``None``, the images' own.
         seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
-        **kwargs: As for any Keras layer.
+        **kwargs: Settings of the :class:`Recipe` to change, by name; others as for any Keras
+            layer.
 
     Raises:
-        ValueError: If the recipe is not known, or the images are not of shape
-            ``[batch, height, width, channels]``.
+        ValueError: If the recipe is not known, a setting is not valid, or the images are not of
+            shape ``[batch, height, width, channels]``.
 
     Example:
-        >>> views = barlow.views.ImageViews("glyphs", seed=0)
-        >>> first, second = views(keras.ops.zeros((4, 8, 8, 1)))
+        >>> views = barlow.views.ImageViews("photos", size=(32, 32), blur=0.5, seed=0)
+        >>> first, second = views(keras.ops.zeros((4, 48, 48, 3)))
         >>> tuple(first.shape)
-        (4, 8, 8, 1)
+        (4, 32, 32, 3)
     """
 
     def __init__(
@@ -49,14 +57,20 @@ class ImageViews(SeededLayer):
         seed: int | None = None,
         **kwargs: Any,
     ):
+        changes = {
+            field.name: kwargs.pop(field.name)
+            for field in dataclasses.fields(Recipe)
+            if field.name in kwargs
+        }
         super().__init__(seed=seed, **kwargs)
         if isinstance(recipe, str) and recipe not in RECIPES:
             raise ValueError(
                 f"No recipe is called {recipe!r}. Known: {', '.join(RECIPES)}; "
                 "or give a barlow.views.Recipe."
             )
-        self.recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
-        self.size = None if size is None else tuple(size)
+        recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
+        self.recipe = dataclasses.replace(recipe, **changes)
+        self.size = None if size is None else (size[0], size[1])
 
     def call(self, images: Any) -> tuple[Any, Any]:
         """Two views of each image.
@@ -67,13 +81,56 @@ class ImageViews(SeededLayer):
         Returns:
             Two tensors of shape ``[batch, *size, channels]``, values 0 .. 255, float32.
         """
-        if len(images.shape) != 4:
+        if len(images.shape) != 4 or None in images.shape[1:]:
             raise ValueError(
-                "Images must have the shape [batch, height, width, channels]; grey images have "
-                f"one channel. Received: shape {tuple(images.shape)}."
+                "Images must have the shape [batch, height, width, channels], all but the batch "
+                "known; grey images have one channel. "
+                f"Received: shape {tuple(images.shape)}."
             )
-        images = ops.cast(images, "float32")
-        return self._view(images), self._view(images)
+        recipe = self.recipe
+        # One call for all draws: in PyTorch a call takes as long as a thousand of them.
+        draw = _Draws(self.uniform((ops.shape(images)[0], 2, _DRAWS)))
+        views = _resample(ops.cast(images, "float32"), self.size, recipe, draw)
+        if recipe.changes_colour:
+            views = _jitter(views, recipe, draw)
+        views = ops.clip(views, 0.0, 255.0)  # bicubic weights and colours leave the range
+        if np.any(recipe.solarize):
+            views = solarize(views, draw.chance(recipe.solarize))
+        if np.any(recipe.erase):
+            views = _erase(views, recipe, draw)
+        if recipe.noise:
+            deviation = draw.uniform(0.0, 255.0 * recipe.noise)[..., None, None, None]
+            noise = keras.random.normal(ops.shape(views), seed=self.seed_generator)
+            views = ops.clip(views + deviation * noise, 0.0, 255.0)
+        views = ops.transpose(views, (0, 1, 2, 4, 3))
+        return views[:, 0], views[:, 1]
+
+    def check(self, images: Any) -> None:
+        """Refuse images of which the values are not 0 .. 255, which would learn next to nothing.
+
+        :meth:`barlow.BarlowTwins.fit` asks this of its first images.
+
+        Args:
+            images: Array or tensor, values of any shape.
+
+        Raises:
+            ValueError: If values are below 0, above 255, or not numbers, or if all are within
+                0 .. 1, where next to 255 they would be black.
+
+        Example:
+            >>> barlow.views.ImageViews("photos").check(np.full((2, 8, 8, 3), 128))
+        """
+        values = np.asarray(images)
+        low, high = values.min(), values.max()
+        if not (low >= 0 and high <= 255):  # also where either is not a number
+            mend = "Rescale them, without subtracting a mean: the encoder does what it needs."
+        elif values.dtype.kind == "f" and 0 < high <= 1:
+            mend = "Multiply them by 255."
+        else:
+            return
+        raise ValueError(
+            f"Images must have values from 0 to 255. Received: values from {low} to {high}. {mend}"
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, Any]:
         """Shapes of the two views."""
@@ -94,83 +151,108 @@ class ImageViews(SeededLayer):
         """Layer from the output of :meth:`get_config`."""
         return cls(**{**config, "recipe": Recipe(**config["recipe"])})
 
-    def _view(self, images: Any) -> Any:
-        recipe = self.recipe
-        view = self._resample(images)
-        if recipe.blur:
-            chosen, sigma = self._draw(images, (0, 1), recipe.blur_sigma)
-            rows = gaussian_weights(sigma, view.shape[1])
-            columns = gaussian_weights(sigma, view.shape[2])
-            blurred = resample_axes(view, rows, columns)
-            view = ops.where(chosen[..., None, None] < recipe.blur, blurred, view)
-        if recipe.brightness or recipe.contrast:
-            factors = self._draw(
-                images, _around_one(recipe.brightness), _around_one(recipe.contrast)
-            )
-            brightness, contrast = (factor[..., None, None] for factor in factors)
-            mean = ops.mean(view, axis=(1, 2, 3), keepdims=True)
-            view = brightness * (mean + contrast * (view - mean))
-        if recipe.noise:
-            (deviation,) = self._draw(images, (0, 255 * recipe.noise))
-            noise = keras.random.normal(ops.shape(view), seed=self.seed_generator)
-            view = view + deviation[..., None, None] * noise
-        return ops.clip(view, 0.0, 255.0)
 
-    def _resample(self, images: Any) -> Any:
-        """Crop, zoom, flip, rotate and shear: each output pixel is sampled once."""
-        recipe = self.recipe
-        (height, width), (new_height, new_width) = images.shape[1:3], self.size or images.shape[1:3]
-        area, log_ratio, x, y, shift_x, shift_y, flip, rotation, shear = self._draw(
-            images,
-            recipe.scale,
-            (math.log(recipe.ratio[0]), math.log(recipe.ratio[1])),
-            *[(-0.5, 0.5)] * 2,
-            *[(-recipe.shift, recipe.shift)] * 2,
-            (0, 1),
-            _around_zero(math.radians(recipe.rotation)),
-            _around_zero(math.radians(recipe.shear)),
-        )
-        # The part that the view shows, in fractions of the image: its size and its centre.
-        part_width = ops.sqrt(area) * ops.exp(0.5 * log_ratio)
-        part_height = ops.sqrt(area) * ops.exp(-0.5 * log_ratio)
-        centre_x = width * (0.5 + x * (1.0 - part_width) + shift_x)
-        centre_y = height * (0.5 + y * (1.0 - part_height) + shift_y)
-        # Distance between neighbouring pixels of the view, in pixels of the image.
-        step_x = part_width * width / new_width
-        step_y = part_height * height / new_height
-        direction = ops.where(flip < recipe.flip, -1.0, 1.0)
-        across = direction * step_x * (ops.arange(new_width, dtype="float32") - (new_width - 1) / 2)
-        down = step_y * (ops.arange(new_height, dtype="float32") - (new_height - 1) / 2)
-        if not (recipe.rotation or recipe.shear):
-            return resample_axes(
-                images,
-                triangle_weights(centre_y + down, step_y, height),
-                triangle_weights(centre_x + across, step_x, width),
-            )
-        # All pairs of a row and a column of the view, row by row: [batch, points].
-        down = ops.repeat(down, new_width, axis=1)
-        across = ops.tile(across, (1, new_height)) + ops.tan(shear) * down
-        values = resample_points(
-            images,
-            triangle_weights(
-                centre_y + ops.sin(rotation) * across + ops.cos(rotation) * down, step_y, height
-            ),
-            triangle_weights(
-                centre_x + ops.cos(rotation) * across - ops.sin(rotation) * down, step_x, width
-            ),
-        )
-        return ops.reshape(values, (-1, new_height, new_width, images.shape[3]))
+class _Draws:
+    """Random values for every image and view, shape ``[batch, 2]``, out of uniform ones."""
 
-    def _draw(self, images: Any, *intervals: tuple[float, float]) -> list[Any]:
-        """One uniform value per image from each interval, each of shape ``[batch, 1]``."""
-        shape = (ops.shape(images)[0], len(intervals))
-        unit = self.uniform(shape)
-        return [low + (high - low) * unit[:, i : i + 1] for i, (low, high) in enumerate(intervals)]
+    def __init__(self, unit: Any):
+        self._unit = iter(ops.unstack(unit, _DRAWS, axis=-1))
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0) -> Any:
+        return low + (high - low) * next(self._unit)
+
+    def chance(self, probability: Probability) -> Any:
+        """True with this probability, which may be a pair: one for each view."""
+        return next(self._unit) < ops.convert_to_tensor(probability, "float32")
 
 
-def _around_one(reach: float) -> tuple[float, float]:
-    return 1.0 - reach, 1.0 + reach
+def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _Draws) -> Any:
+    """Crop, zoom, flip, rotate, shear and blur; ``[batch, 2, height, channels, width]``."""
+    height, width, channels = images.shape[1:]
+    new_height, new_width = size or (height, width)
+    part_height, part_width = _draw_part(recipe, draw)
+    # Anywhere inside the image; where the part is larger, with the image anywhere inside it.
+    free_y, free_x = 1.0 - part_height, 1.0 - part_width
+    centre_y = 0.5 + draw.uniform(-0.5, 0.5) * free_y + draw.uniform(-recipe.shift, recipe.shift)
+    centre_x = 0.5 + draw.uniform(-0.5, 0.5) * free_x + draw.uniform(-recipe.shift, recipe.shift)
+    # In pixels of the image: the middle, and the distance between neighbouring pixels of the view.
+    middle_y, middle_x = (height * centre_y)[..., None], (width * centre_x)[..., None]
+    step_y = (height / new_height * part_height)[..., None]
+    step_x = (width / new_width * part_width)[..., None]
+    down = step_y * (ops.arange(new_height, dtype="float32") - (new_height - 1) / 2)
+    direction = ops.where(draw.chance(recipe.flip), -1.0, 1.0)[..., None]
+    across = direction * step_x * (ops.arange(new_width, dtype="float32") - (new_width - 1) / 2)
+    blurs = []
+    if np.any(recipe.blur):
+        sigma = ops.where(draw.chance(recipe.blur), draw.uniform(*recipe.blur_sigma), _NO_BLUR)
+        blurs = [gaussian_weights(sigma[..., None], size) for size in (new_height, new_width)]
+    if not (recipe.rotation or recipe.shear):
+        rows = axis_weights(middle_y + down, step_y, height, recipe.interpolation)
+        columns = axis_weights(middle_x + across, step_x, width, recipe.interpolation)
+        if blurs:  # the product of the matrices, which are smaller than the images
+            rows, columns = ops.matmul(blurs[0], rows), ops.matmul(blurs[1], columns)
+        return resample_axes(images, rows, columns)
+    rotation, shear = (
+        draw.uniform(-math.radians(reach), math.radians(reach))[..., None]
+        for reach in (recipe.rotation, recipe.shear)
+    )
+    # All pairs of a row and a column of the view, row by row: [batch, 2, points].
+    down = ops.repeat(down, new_width, axis=-1)
+    across = ops.tile(across, (1, 1, new_height)) + ops.tan(shear) * down
+    values = resample_points(
+        images,
+        middle_y + ops.sin(rotation) * across + ops.cos(rotation) * down,
+        middle_x + ops.cos(rotation) * across - ops.sin(rotation) * down,
+        step_y,
+        step_x,
+        recipe.largest_side * max(height / new_height, width / new_width),
+        recipe.interpolation,
+    )
+    views = ops.reshape(values, (-1, 2, new_height, new_width, channels))
+    if blurs:
+        blurred = [
+            resample_axes(views[:, i], *(blur[:, i : i + 1] for blur in blurs)) for i in (0, 1)
+        ]
+        return ops.concatenate(blurred, axis=1)
+    return ops.transpose(views, (0, 1, 2, 4, 3))
 
 
-def _around_zero(reach: float) -> tuple[float, float]:
-    return -reach, reach
+def _draw_part(recipe: Recipe, draw: _Draws) -> tuple[Any, Any]:
+    """Height and width of the part that a view shows, as fractions of the image's."""
+    log_area = ops.log(draw.uniform(*recipe.scale))
+    # A part smaller than the image fits into it, a larger one holds it, whatever its ratio.
+    limit = ops.abs(log_area)
+    low, high = (ops.maximum(ops.minimum(limit, math.log(ratio)), -limit) for ratio in recipe.ratio)
+    log_ratio = draw.uniform(low, high)
+    return ops.exp(0.5 * (log_area - log_ratio)), ops.exp(0.5 * (log_area + log_ratio))
+
+
+def _jitter(views: Any, recipe: Recipe, draw: _Draws) -> Any:
+    """Brightness, contrast, saturation, hue and grey."""
+    jittered = draw.chance(recipe.jitter)
+    brightness, contrast, saturation = (
+        ops.where(jittered, draw.uniform(1.0 - reach, 1.0 + reach), 1.0)
+        for reach in (recipe.brightness, recipe.contrast, recipe.saturation)
+    )
+    hue = ops.where(jittered, draw.uniform(-recipe.hue, recipe.hue), 0.0)
+    saturation = ops.where(draw.chance(recipe.grey), 0.0, saturation)
+    return change_colours(views, brightness, contrast, saturation, hue)
+
+
+def _erase(views: Any, recipe: Recipe, draw: _Draws) -> Any:
+    """A rectangle takes the mean colour of the view."""
+    log_area = ops.log(draw.uniform(*recipe.erase_scale))
+    limit = ops.minimum(ops.abs(log_area), math.log(_ERASE_RATIO))
+    log_ratio = draw.uniform(-limit, limit)
+
+    def within(size: int, part: Any) -> Any:
+        """Which of the pixels of an axis are in the rectangle, shape ``[batch, 2, size]``."""
+        start = (draw.uniform() * (1.0 - part))[..., None]
+        middles = (ops.arange(size, dtype="float32") + 0.5) / size
+        return (start < middles) & (middles < start + part[..., None])
+
+    rows = within(views.shape[2], ops.exp(0.5 * (log_area - log_ratio)))[:, :, :, None, None]
+    columns = within(views.shape[4], ops.exp(0.5 * (log_area + log_ratio)))[:, :, None, None, :]
+    chosen = draw.chance(recipe.erase)[..., None, None, None]
+    mean = ops.mean(views, axis=(2, 4), keepdims=True)
+    return ops.where(chosen & rows & columns, mean, views)

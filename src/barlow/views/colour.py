@@ -1,0 +1,71 @@
+"""What happens to the colours of a view.
+
+Brightness, contrast, saturation, hue and grey are linear in the channels of a pixel, so that all of
+them are one small matrix and one offset per view.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+# From red, green and blue to luma and chroma (YIQ). The first row is what grey is made of.
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+_SOLARIZE_FROM = 128.0
+
+
+def change_colours(views: Any, brightness: Any, contrast: Any, saturation: Any, hue: Any) -> Any:
+    """Views of other brightness, contrast, saturation and hue, in this order, not clipped.
+
+    Without clipping in between, this is what Pillow and torchvision do, but for the hue, which
+    turns in the YIQ space, where unlike in HSV it is linear.
+
+    Args:
+        views: Shape ``[batch, views, height, channels, width]``. Other than three channels have
+            no saturation and no hue.
+        brightness: Factor of the values, shape ``[batch, views]``, as for all that follow.
+        contrast: Factor of the distance from the view's mean grey.
+        saturation: Factor of the distance from the pixel's grey; with 0 the view is grey.
+        hue: Turn of the hue, as a fraction of the full circle.
+
+    Returns:
+        Views of the same shape.
+    """
+    channels = views.shape[3]
+    grey = _TO_YIQ[0] if channels == 3 else np.full(channels, 1 / channels)
+    mean = ops.sum(ops.mean(views, axis=(2, 4)) * ops.convert_to_tensor(grey, "float32"), axis=-1)
+    gain = (brightness * contrast)[..., None, None, None]
+    offset = (brightness * (1.0 - contrast) * mean)[..., None, None, None]
+    if channels != 3:
+        return gain * views + offset
+    # Greys stay; the plane of chroma is turned and stretched.
+    still, along, across = (
+        ops.convert_to_tensor(_FROM_YIQ @ np.array(part) @ _TO_YIQ, "float32")
+        for part in (
+            [[1, 0, 0], [0, 0, 0], [0, 0, 0]],
+            [[0, 0, 0], [0, 1, 0], [0, 0, 1]],
+            [[0, 0, 0], [0, 0, 1], [0, -1, 0]],
+        )
+    )
+    angle = 2.0 * math.pi * hue
+    cosine, sine = (
+        (saturation * part)[..., None, None] for part in (ops.cos(angle), ops.sin(angle))
+    )
+    matrix = still + cosine * along + sine * across
+    return ops.matmul(gain * matrix[:, :, None], views) + offset
+
+
+def solarize(views: Any, chosen: Any) -> Any:
+    """Values from 128 on inverted, as in an overexposed photograph.
+
+    Args:
+        views: Shape ``[batch, views, height, channels, width]``, values 0 .. 255.
+        chosen: Which views, boolean, shape ``[batch, views]``.
+
+    Returns:
+        Views of the same shape.
+    """
+    inverted = chosen[..., None, None, None] & (views >= _SOLARIZE_FROM)
+    return ops.where(inverted, 255.0 - views, views)
