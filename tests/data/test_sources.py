@@ -48,7 +48,7 @@ def test_images_of_a_file_are_taken_as_they_are_or_refused(asked, pixels, tmp_pa
     (tmp_path / "images").write_bytes(idx(pixels, 8))
     for name in ("x.npy", "images"):
         assert load(tmp_path / name, image_size=(5, 4), channels=1).pixels.shape == (6, 5, 4, 1)
-        with pytest.raises(ValueError, match=rf"{name}.*5 x 4 and 1 channel.*only.*folder"):
+        with pytest.raises(ValueError, match=rf"{name}.*5 x 4 and 1 channel.*only image files"):
             load(tmp_path / name, **asked)
 
 
@@ -78,7 +78,7 @@ def test_idx_numbers_are_big_endian(pixels, tmp_path):
         ("x.idx", idx(np.zeros((3, 4, 5), "uint8"), 8)[:-1], "cut short"),
         ("x.idx", gzip.compress(idx(np.zeros((3, 4, 5), "uint8"), 8))[:-9], "x.idx"),
         ("x.idx", b"\x1f\x8b\x08" + 7 * b"\0" + b"no deflate", "x.idx"),
-        ("notes.txt", b"hello", "not an IDX file"),
+        ("notes.md", b"hello", "not an IDX file"),
     ],
     ids=[
         "empty npy",

@@ -1,4 +1,4 @@
-"""Where images come from: folders, arrays, IDX files; and how they go into training."""
+"""Where images come from: files, archives, datasets, arrays; and how they go into training."""
 
 from barlow.data.batches import Batches
 from barlow.data.images import Images, Pixels, from_array, in_memory

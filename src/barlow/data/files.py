@@ -3,11 +3,10 @@
 import functools
 from collections.abc import Sequence
 
-import numpy as np
-
-from barlow.data.decoding import File, Header, check_options, decode, read_header
+from barlow.data.decoding import Header, check_options, decode, read_header
 from barlow.data.images import Images, check_any, in_memory, read_all
 from barlow.data.lazy import BadImage, LazyPixels
+from barlow.data.listing import Listing
 from barlow.progress import Track
 
 _LARGEST_OWN_SIZE = 64
@@ -15,9 +14,7 @@ _DEFAULT_SIZE = (32, 32)
 
 
 def load_files(
-    files: Sequence[File],
-    labels: np.ndarray | None,
-    skipped: Sequence[tuple[str, str]],
+    listing: Listing,
     image_size: tuple[int, int] | None,
     channels: int | None,
     background: str,
@@ -25,14 +22,16 @@ def load_files(
     memory: int,
     track: Track,
 ) -> Images:
-    """Images of files, their labels, one per file, and what could not be read even as a file.
+    """Images of the files that a source comes down to.
 
     The options are those of :func:`barlow.data.load`.
     """
     check_options(background, max_pixels)
+    files, labels, skipped, notes = listing
     read = functools.partial(read_header, max_pixels=max_pixels)
     found = list(read_all(read, files, track, "Looking at images"))
-    skipped = [*skipped, *((bad.source, bad.reason) for bad in found if isinstance(bad, BadImage))]
+    bad = [BadImage(*what) for what in skipped] + [b for b in found if isinstance(b, BadImage)]
+    skipped = [(image.source, image.reason) for image in bad]
     good = [i for i, header in enumerate(found) if isinstance(header, Header)]
     check_any(len(good), skipped)
     headers = [found[i] for i in good]
@@ -40,7 +39,7 @@ def load_files(
     image_size = image_size or _own_size(headers) or _DEFAULT_SIZE
     own_channels = 1 if all(header.grey for header in headers) else 3
     channels = channels or own_channels
-    notes = _notes(headers, image_size, background)
+    notes = [*notes, *_notes(headers, image_size, background)]
     if channels != own_channels:
         notes.append(f"The images were made {'grey' if channels == 1 else 'colour'}.")
     pixels = LazyPixels(

@@ -2,19 +2,18 @@
 
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from barlow.data.decoding import FORMATS
+from barlow.data.listing import Listing
 
 Skipped = list[tuple[str, str]]
 
 
-def list_folder(
-    folder: pathlib.Path,
-) -> tuple[list[pathlib.Path], np.ndarray | None, Skipped]:
+def list_folder(folder: pathlib.Path) -> Listing:
     """Image files below a folder in a fixed order, their labels, and what cannot be looked into.
 
     Links are followed, but not back to a folder that they lie in. What is hidden is left out.
@@ -23,12 +22,12 @@ def list_folder(
         ValueError: If there are no image files.
     """
     skipped: Skipped = []
-    paths = list(_walk(folder, (), skipped))
+    paths = list(walk(folder, skipped, is_image_name))
     if not paths and not skipped:
         raise ValueError(
             f"There are no image files in {folder} or below it. Known: {', '.join(FORMATS)}."
         )
-    return paths, class_labels(folder, paths), skipped
+    return Listing(paths, class_labels(folder, paths), skipped)
 
 
 def is_image_name(name: str) -> bool:
@@ -46,10 +45,16 @@ def class_labels(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> np.ndar
     return np.array([part[0] for part in parts])
 
 
-def _walk(
-    folder: pathlib.Path, above: tuple[tuple[int, int], ...], skipped: Skipped
+def walk(
+    folder: pathlib.Path,
+    skipped: Skipped,
+    wanted: Callable[[str], bool],
+    above: tuple[tuple[int, int], ...] = (),
 ) -> Iterator[pathlib.Path]:
-    """Image files in the order of their names. ``above``: what the folder lies in."""
+    """Files below a folder of which the name is wanted, in the order of their names.
+
+    What cannot be looked into is added to ``skipped``. ``above`` is what the folder lies in.
+    """
     try:
         status = folder.stat()
         identity = (status.st_dev, status.st_ino)
@@ -64,7 +69,7 @@ def _walk(
         if entry.name.startswith("."):
             continue
         if os.path.isdir(path):  # noqa: PTH112 - False, not an error, for links in a circle
-            yield from _walk(path, (*above, identity), skipped)
+            yield from walk(path, skipped, wanted, (*above, identity))
         # A link that leads nowhere is a bad image; a pipe or a device is none.
-        elif is_image_name(entry.name) and (entry.is_symlink() or entry.is_file()):
+        elif wanted(entry.name) and (entry.is_symlink() or entry.is_file()):
             yield path

@@ -1,0 +1,150 @@
+"""Images in tar archives, as WebDataset lays them out, each read where it lies.
+
+An archive is gone through once, for where its members begin and end. From then on any image is
+one seek away, so that the order is as free as with files of a folder.
+"""
+
+import io
+import itertools
+import os
+import pathlib
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
+
+from barlow.data.folder import Skipped, is_image_name
+from barlow.data.listing import Label, Listing, labelled
+from barlow.progress import Track, silent
+
+SHARD = ".tar"
+"""Extension of the names of archives; one that is compressed has no place to seek to."""
+
+_LABEL = "cls"
+
+
+class Member(NamedTuple):
+    """A file in an archive; opens as a path does."""
+
+    shard: pathlib.Path
+    name: str
+    offset: int
+    size: int
+
+    def open(self, mode: str = "rb", /) -> IO[bytes]:
+        """Open it to read bytes."""
+        return io.BufferedReader(_Part(self.shard.open(mode, buffering=0), self.offset, self.size))
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.name}"
+
+
+def list_shards(shards: Sequence[pathlib.Path], track: Track = silent) -> Listing:
+    """Every image in tar archives, in their order, and the labels of their samples.
+
+    A sample is the files of an archive with one name up to the first dot, such as ``a/12.jpg``
+    and ``a/12.cls``; the second, a text, is the label of all images of the sample.
+
+    Raises:
+        ValueError: If there are no images.
+    """
+    files: list[Member] = []
+    labels: list[Label] = []
+    skipped: Skipped = []
+    for shard in track(shards, "Looking into archives"):
+        images, shard_labels = _index(shard, skipped)
+        files += images
+        labels += [shard_labels.get(_sample(image.name)[0]) for image in images]
+    if not files and not skipped:
+        raise ValueError(f"There are no images in {', '.join(map(str, shards))}.")
+    return labelled(files, labels, skipped)
+
+
+def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[str, str]]:
+    """Images of an archive, and labels by sample."""
+    images: list[Member] = []
+    labels: dict[str, str] = {}
+    try:
+        with shard.open("rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            stream.seek(0)
+            for member in _members(stream):
+                found = Member(shard, member.name, member.offset_data, member.size)
+                key, extension = _sample(member.name)
+                is_image, is_label = is_image_name(member.name), extension == _LABEL
+                if not key or not (is_image or is_label) or member.isdir():
+                    continue
+                if not member.isreg() or member.issparse():
+                    skipped.append((str(found), "it is no plain file in the archive"))
+                elif found.offset + found.size > end:
+                    skipped.append((str(found), "the archive is cut short in it"))
+                elif is_image:
+                    images.append(found)
+                else:
+                    with found.open() as file:
+                        labels[key] = file.read().decode(errors="replace").strip()
+    except (tarfile.TarError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        cut = _without_label(images, labels)
+        images = images[: len(images) - len(cut)]
+        skipped += [(str(image), "the archive is cut short before its label") for image in cut]
+        skipped.append((str(shard), f"{reason}; {len(images)} images before that are used"))
+    return images, labels
+
+
+def _without_label(images: Sequence[Member], labels: Mapping[str, str]) -> list[Member]:
+    """Images at the end of one sample that has no label where others do."""
+    last = _sample(images[-1].name)[0] if images and labels else None
+    if last is None or last in labels:
+        return []
+    return list(itertools.takewhile(lambda i: _sample(i.name)[0] == last, reversed(images)))
+
+
+def _members(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
+    """Members of an archive up to its end, which must be one."""
+    archive: Any  # two of its attributes have no types
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        while member := archive.next():
+            archive.members.clear()  # else all of them are kept
+            yield member
+        # `next` ends without a word where a header is damaged. A true end is a block of zeros.
+        stream.seek(archive.offset)
+        block = stream.read(tarfile.BLOCKSIZE)
+        if len(block) < tarfile.BLOCKSIZE or any(block):
+            raise tarfile.ReadError("it is damaged or cut short")
+
+
+def _sample(name: str) -> tuple[str, str]:
+    """Name up to the first dot of its last part, and what follows; no name for what is hidden."""
+    *folders, last = pathlib.PurePosixPath(name).parts
+    key, _, extension = last.partition(".")
+    hidden = any(part.startswith(".") for part in (*folders, last))
+    return "" if hidden else "/".join((*folders, key)), extension.lower()
+
+
+class _Part(io.RawIOBase):
+    """Part of a file, as a file."""
+
+    def __init__(self, stream: Any, offset: int, size: int):
+        self._stream, self._offset, self._size = stream, offset, size
+        self.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        return self._stream.seek(self._offset + max(0, start + position)) - self._offset
+
+    def tell(self) -> int:
+        return self._stream.tell() - self._offset
+
+    def readinto(self, buffer: Any) -> int:
+        rest = max(0, self._size - self.tell())
+        return self._stream.readinto(memoryview(buffer)[:rest])
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
