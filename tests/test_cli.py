@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
@@ -132,16 +133,49 @@ def test_arrays_and_idx_files_train_too(barlow, tmp_path):
         assert ("Their labels play no part" in output) == (name == "x.npz")
 
 
+def test_patterns_files_lists_and_archives_train_too(barlow, run, folders, tmp_path):
+    classes = sorted((folders / "classes").rglob("*.png"))
+    lines = [f"{path}\t{path.parent.name}\n" for path in classes]
+    (tmp_path / "x.txt").write_text("".join(lines))
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(folders / "plain", "plain")
+    for i, (sources, words) in enumerate(
+        (
+            ([f"{folders}/**/*.jpg"], "120 grey images of 8 x 8 pixels, without labels, from"),
+            (classes[:50], "50 grey images of 8 x 8 pixels, without labels, from 50 files"),
+            ([tmp_path / "x.tar"], "240 grey images of 8 x 8 pixels, without labels"),
+            ([tmp_path / "x.txt"], "Their labels play no part"),
+        )
+    ):
+        out = tmp_path / f"run {i}"
+        code, output = barlow("pretrain", *sources, "--out", out, "--epochs", 1)
+        assert code == 0, output
+        assert words in output
+        assert (out / runs.ENCODER).exists()
+    code, output = barlow("evaluate", run, tmp_path / "x.txt")
+    assert code == 0, output
+    assert "240 grey images of 8 x 8 pixels, with labels" in output
+
+
+def test_the_help_tells_what_can_be_learned_from(barlow):
+    _, output = barlow("pretrain", "--help")
+    for word in ("Folder", "pattern", ".txt", ".csv", ".tsv", ".parquet", ".tar", ".npy", "IDX"):
+        assert word in output
+
+
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "cat.png").write_bytes(b"not a picture")
+    (tmp_path / "table.csv").write_text("file\ncat.png\n")
     np.save(tmp_path / "flat.npy", np.zeros((5, 4)))
     np.save(tmp_path / "square.npy", np.zeros((5, 8, 8)))
     plain, new, square = folders / "plain", tmp_path / "new", tmp_path / "square.npy"
     for arguments, words in (
         (("pretrain", tmp_path / "nowhere", "--out", new), "nowhere"),
         (("pretrain", tmp_path / "empty", "--out", new), "no image files"),
+        (("pretrain", f"{tmp_path}/*.jpg", "--out", new), "No image file fits"),
+        (("pretrain", tmp_path / "table.csv", "--out", new), "column `path`"),
         (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
         (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
         (("pretrain", plain, "--out", run), "already"),

@@ -33,14 +33,19 @@ _SHOWN = 5  # images that could not be read
 
 Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
 BatchSize = Annotated[int, typer.Option(help="Images per step.")]
-Source = Annotated[
-    pathlib.Path, typer.Argument(metavar="DATA", help="Folder of images, .npy, .npz or IDX file.")
+Sources = Annotated[
+    list[pathlib.Path],
+    typer.Argument(
+        metavar="DATA...",
+        help="Folder of images; image files, or a pattern in quotes; a list of them (.txt, .csv, "
+        ".tsv, .parquet); .tar archives; a folder that datasets saved; .npy, .npz or IDX file.",
+    ),
 ]
 RecipeName = Annotated[
     str, typer.Option(help=f"Recipe of views: auto, {', '.join(views.RECIPES)}.")
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(min=1, help="Height and width to bring the images of a folder to.")
+    int | None, typer.Option(min=1, help="Height and width to bring image files to.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 MaxPixels = Annotated[
@@ -77,7 +82,7 @@ def demo(
 
 @app.command("pretrain")
 def pretrain_command(
-    source: Source,
+    sources: Sources,
     out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; new or empty.")],
     epochs: Epochs = _defaults.epochs,
     batch_size: BatchSize = _defaults.batch_size,
@@ -103,7 +108,7 @@ def pretrain_command(
         )
         runs.check_free(out)  # before minutes of reading
         images = _load(
-            source,
+            sources,
             image_size=image_size,
             max_pixels=max_pixels,
             background=background,
@@ -115,7 +120,7 @@ def pretrain_command(
 
 @app.command("views")
 def views_command(
-    source: Source,
+    sources: Sources,
     out: Annotated[
         pathlib.Path | None, typer.Option(help="Picture to write. [default: views.png]")
     ] = None,
@@ -130,7 +135,7 @@ def views_command(
     """Draw some images and random views of them: what the network will see."""
     with _clear_errors():
         pixels = _load(
-            source, image_size=image_size, max_pixels=max_pixels, background=background
+            sources, image_size=image_size, max_pixels=max_pixels, background=background
         ).pixels
         name = views.recipe_for(pixels.shape[1:]) if recipe == "auto" else recipe
         layer = views.ImageViews(name, seed=seed)
@@ -144,9 +149,13 @@ def views_command(
 @app.command("evaluate")
 def evaluate_command(
     run: Annotated[pathlib.Path, typer.Argument(help="Folder of a run.")],
-    source: Annotated[
-        pathlib.Path,
-        typer.Argument(metavar="DATA", help="Labelled images: class folders, .npz or IDX file."),
+    sources: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Labelled images: class folders; a list with labels (.txt, .csv, .tsv, "
+            ".parquet); .tar archives; a folder that datasets saved; .npz or IDX file.",
+        ),
     ],
     seed: Seed = 0,
     max_pixels: MaxPixels = data.MAX_PIXELS,
@@ -158,7 +167,7 @@ def evaluate_command(
         encoder = runs.load_encoder(run)
         height, width, channels = encoder.input_shape[1:]
         images = _load(
-            source,
+            sources,
             image_size=(height, width),
             channels=channels,
             max_pixels=max_pixels,
@@ -225,14 +234,18 @@ def _table(rows: Sequence[evaluation.Row], test_images: int) -> Table:
 
 
 def _load(
-    source: pathlib.Path, image_size: int | tuple[int, int] | None, **options: Any
+    sources: Sequence[pathlib.Path], image_size: int | tuple[int, int] | None, **options: Any
 ) -> data.Images:
+    """Images of one source, or of several files."""
+    source, named = sources, f"{len(sources)} files"
+    if len(sources) == 1:
+        source = named = sources[0]
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     images = data.load(source, size, **options, track=_track)
     height, width, channels = images.pixels.shape[1:]
     console.print(
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "
-        f"pixels, {'without' if images.labels is None else 'with'} labels, from {source}.",
+        f"pixels, {'without' if images.labels is None else 'with'} labels, from {named}.",
         soft_wrap=True,
     )
     for note in images.notes:
@@ -255,7 +268,7 @@ def _clear_errors() -> Iterator[None]:
     """What the user can mend is one sentence and exit code 2."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModuleNotFoundError) as error:
         message = Text.assemble(("Error: ", "red"), str(error))
         Console(stderr=True).print(message, soft_wrap=True)
         raise typer.Exit(2) from error

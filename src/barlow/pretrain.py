@@ -74,7 +74,7 @@ class Settings:
 
 
 def pretrain(
-    images: data.Images | np.ndarray | str | pathlib.Path,
+    images: data.Images | np.ndarray | str | pathlib.Path | Sequence[str | pathlib.Path] | Any,
     out: str | pathlib.Path,
     settings: Settings | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -86,8 +86,9 @@ def pretrain(
     that are missing.
 
     Args:
-        images: Images, or an array or a path from which to make them: see
-            :func:`barlow.data.from_array` and :func:`barlow.data.load`. Labels are not used.
+        images: Images, or what to make them from: an array, see :func:`barlow.data.from_array`,
+            or a path, a pattern, a list of paths or a ``datasets.Dataset``, see
+            :func:`barlow.data.load`. Labels are not used.
         out: Folder of the run; it must not exist or be empty.
         settings: How to train. Defaults to ``Settings()``.
         callbacks: Keras callbacks, told of every step and epoch.
@@ -98,6 +99,7 @@ def pretrain(
     Raises:
         FileExistsError: If there is something in the folder already.
         FileNotFoundError: If ``images`` is a path where there is nothing.
+        TypeError: If ``images`` is nothing of that.
         ValueError: If the images or a setting are not valid.
 
     Example:
@@ -150,12 +152,12 @@ def pretrain(
     return run
 
 
-def _as_images(images: data.Images | np.ndarray | str | pathlib.Path) -> data.Images:
+def _as_images(images: Any) -> data.Images:
     if isinstance(images, data.Images):
         return images
-    if isinstance(images, str | pathlib.Path):
-        return data.load(images)
-    return data.from_array(images)
+    if hasattr(images, "__array__"):  # tensors have it too
+        return data.from_array(images)
+    return data.load(images)
 
 
 def _resolved(settings: Settings, pixels: data.Pixels) -> Settings:
