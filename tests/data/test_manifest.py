@@ -174,6 +174,7 @@ NAME = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="/\0
 BYTES = st.binary(min_size=1).map(lambda name: name.decode("utf-8", "surrogateescape"))
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(st.lists(st.tuples(NAME, NAME), min_size=1))
 def test_every_name_and_label_comes_back_from_parquet(rows):
     with tempfile.TemporaryDirectory() as folder:
@@ -183,6 +184,7 @@ def test_every_name_and_label_comes_back_from_parquet(rows):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+@hypothesis.settings(deadline=None)
 @hypothesis.given(
     rows=st.lists(
         st.tuples(NAME | BYTES.filter(lambda name: not set(name) & set("/\0")), NAME), min_size=1
@@ -195,6 +197,7 @@ def test_every_name_and_label_comes_back_from_a_table(suffix, rows):
         check(path, rows)
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(
     st.lists(
         st.tuples(

@@ -3,7 +3,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -184,6 +184,7 @@ def test_a_sample_is_a_name_up_to_the_first_dot_of_its_last_part(name, expected)
     assert _sample(name) == expected
 
 
+@settings(deadline=None)
 @given(
     content=st.binary(max_size=300),
     data=st.data(),
