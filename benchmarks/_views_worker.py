@@ -6,7 +6,7 @@ needs no more than what that implementation needs, so that each can live in its 
 Every line of input is a request in JSON, every line of output the answer:
 
     {"do": "prepare", "images": P, "size": S}   load the batch in P, compile; mean and deviation
-    {"do": "time", "seconds": S}                views per second, measured for S seconds or longer
+    {"do": "time", "seconds": S}                views per second over S seconds or more, and those
     {"do": "show", "count": N, "path": Q}       the first N images' views, 0 .. 255, into Q
 
 Every implementation takes a batch ``[n, height, width, 3]`` of bytes that is already in memory, as
@@ -58,7 +58,7 @@ def barlow(backend, images, size, jit_compile=False):
     return in_keras(ImageViews(recipe, size=(size, size)), images, jit_compile)
 
 
-def keras_layers(backend, images, size):
+def keras_layers(backend, images, size, compiled=True):
     """The preprocessing layers of Keras."""
     os.environ["KERAS_BACKEND"] = backend
     import keras
@@ -121,11 +121,11 @@ def keras_layers(backend, images, size):
                 functools.reduce(lambda x, step: step(x), steps, images) for steps in self.views
             ]
 
-    return in_keras(Views(), images, scale=255)
+    return in_keras(Views(), images, compiled=compiled, scale=255)
 
 
-def in_keras(layer, images, jit_compile=False, scale=1):
-    """A layer as a training step has it: compiled, its random state handed on."""
+def in_keras(layer, images, jit_compile=False, compiled=True, scale=1):
+    """A layer as a training step has it: compiled where the backend compiles, seeds handed on."""
     import keras
 
     batch = keras.ops.convert_to_tensor(images)
@@ -142,6 +142,12 @@ def in_keras(layer, images, jit_compile=False, scale=1):
             views = function(batch)
             tf.test.experimental.sync_devices()
             return views
+
+    elif keras.backend.backend() == "jax" and not compiled:
+        import jax
+
+        def run():
+            return jax.block_until_ready(layer(batch))
 
     elif keras.backend.backend() == "jax":
         import jax
@@ -298,7 +304,8 @@ IMPLEMENTATIONS = {
     "barlow TensorFlow XLA": functools.partial(barlow, "tensorflow", jit_compile=True),
     "barlow TensorFlow graph": functools.partial(barlow, "tensorflow"),
     "barlow PyTorch": functools.partial(barlow, "torch"),
-    "Keras layers JAX": functools.partial(keras_layers, "jax"),
+    "Keras layers JAX jit": functools.partial(keras_layers, "jax"),
+    "Keras layers JAX eager": functools.partial(keras_layers, "jax", compiled=False),
     "Keras layers TensorFlow graph": functools.partial(keras_layers, "tensorflow"),
     "Keras layers PyTorch": functools.partial(keras_layers, "torch"),
     "torchvision tensors": functools.partial(torchvision, "tensors"),
@@ -343,7 +350,8 @@ class Worker:
         while time.perf_counter() < start + seconds:
             self.run()
             runs += 1
-        return {"views_per_second": runs * self.count / (time.perf_counter() - start)}
+        spent = time.perf_counter() - start
+        return {"views_per_second": runs * self.count / spent, "seconds": spent}
 
     def show(self, count, path):
         """Views of the first images, into a file."""

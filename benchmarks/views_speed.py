@@ -6,9 +6,9 @@ Two sizes: 32 x 32 by the recipe for small photographs, and 224 x 224 out of 256
 paper's recipe with its two different views. The images are crops of scikit-learn's two
 photographs. Every implementation is a process of its own, and has both cores: as threads, or as
 the two processes of a `DataLoader` where it takes one image at a time. In every round each is timed
-in turn, so that drift of the machine hits all alike; the figure is the median over the rounds. Both
-views of an image count. Mean and deviation of the pixels tell that all do about the same, and
-`--pictures` draws what each makes of the same images.
+in turn, so that drift of the machine hits all alike; the figure is the median over the rounds, of
+which very slow ones get fewer. Both views of an image count. Mean and deviation of the pixels tell
+that all do about the same, and `--pictures` draws what each makes of the same images.
 """
 
 import contextlib
@@ -28,13 +28,15 @@ from sklearn.datasets import load_sample_images
 
 CASES = ((32, 32, 256), (224, 256, 32))  # size of the views, of the images, batch
 SECONDS = 1.0  # of one implementation in one round
+ENOUGH = 10.0  # seconds, after which an implementation has no further round
 PAUSE = 0.3  # after which the threads of the one before sleep
 OWN = (
     "barlow JAX",
     "barlow TensorFlow XLA",
     "barlow TensorFlow graph",
     "barlow PyTorch",
-    "Keras layers JAX",
+    "Keras layers JAX jit",
+    "Keras layers JAX eager",
     "Keras layers TensorFlow graph",
     "Keras layers PyTorch",
 )
@@ -114,11 +116,14 @@ def measure(
                 worker.close()
         if pictures:
             draw_views(images, workers, size, pictures)
-        speeds = {name: [] for name in workers}
+        speeds, spent = {name: [] for name in workers}, dict.fromkeys(workers, 0.0)
         for _ in range(rounds):
             for name, worker in workers.items():
-                time.sleep(PAUSE)
-                speeds[name].append(worker("time", seconds=SECONDS)["views_per_second"])
+                if spent[name] < ENOUGH:
+                    time.sleep(PAUSE)
+                    answer = worker("time", seconds=SECONDS)
+                    speeds[name].append(answer["views_per_second"])
+                    spent[name] += answer["seconds"]
     rows = [
         {
             **about,
@@ -126,6 +131,7 @@ def measure(
             "views_per_second": statistics.median(measured),
             "slowest": min(measured),
             "fastest": max(measured),
+            "rounds": len(measured),
             **prepared[name],
         }
         for name, measured in speeds.items()
