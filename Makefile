@@ -34,6 +34,7 @@ format: .venv/dev ## format the code
 	$(RUN)/ruff format .
 
 bench: .venv/dev ## run the benchmarks and write their results
+	$(PIP) --editable '.[bench]'
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN)/python $$script || exit 1; done
 
 clean: ## remove what the other targets made, but for runs

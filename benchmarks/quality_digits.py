@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-from _results import save
+from _probes import report
 
 COMMAND = pathlib.Path(sys.executable).with_name("barlow")
 
@@ -37,24 +36,12 @@ def main() -> None:
                     "config": json.loads((out / "config.json").read_text()),
                 }
             )
-    rows = []
-    for same in zip(*(run["rows"] for run in runs), strict=True):
-        accuracies = [row["accuracy"] for row in same]
-        kind = {key: same[0][key] for key in ("features", "probe", "labels_per_class")}
-        rows.append({**kind, "accuracy": np.mean(accuracies), "std_of_splits": np.std(accuracies)})
-    save(
+    report(
         "quality_digits",
-        rows,
-        splits=splits,
+        [run["rows"] for run in runs],
         training_seconds=[run["seconds"] for run in runs],
         backend=runs[0]["config"]["backend"],
     )
-    for row in rows:
-        labels = row["labels_per_class"] or "all"
-        print(
-            f"{row['features']:8} {row['probe']:6} {labels!s:>4} labels per class: "
-            f"{row['accuracy']:.3f} ± {row['std_of_splits']:.3f}"
-        )
 
 
 if __name__ == "__main__":
