@@ -35,7 +35,6 @@ OWN = (
     "barlow TensorFlow XLA",
     "barlow TensorFlow graph",
     "barlow PyTorch",
-    "Keras layers JAX jit",
     "Keras layers JAX eager",
     "Keras layers TensorFlow graph",
     "Keras layers PyTorch",
