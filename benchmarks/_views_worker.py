@@ -59,7 +59,7 @@ def barlow(backend, images, size, jit_compile=False):
 
 
 def keras_layers(backend, images, size):
-    """The preprocessing layers of Keras, on JAX eager: jitted they took two to three times as long."""
+    """The preprocessing layers of Keras, on JAX eager, since jitted they are slower."""
     os.environ["KERAS_BACKEND"] = backend
     import keras
     from keras import layers, ops

@@ -69,10 +69,9 @@ def main() -> None:
             versions[row["implementation"]] = row.pop("versions")
         rows += new_rows
         absent += new_absent
-        print(table(new_rows))
-        print(
-            *(f"absent: {row['implementation']}: {row['reason']}" for row in new_absent), sep="\n"
-        )
+        print(table(new_rows), flush=True)
+        for row in new_absent:
+            print(f"absent: {row['implementation']}: {row['reason']}", flush=True)
     print(*(f"{name}: {text}." for name, text in DEVIATIONS.items()), sep="\n")
     save(
         "views_speed",
@@ -120,9 +119,13 @@ def measure(
             for name, worker in workers.items():
                 if spent[name] < ENOUGH:
                     time.sleep(PAUSE)
-                    answer = worker("time", seconds=SECONDS)
-                    speeds[name].append(answer["views_per_second"])
-                    spent[name] += answer["seconds"]
+                    try:
+                        answer = worker("time", seconds=SECONDS)
+                    except (OSError, RuntimeError) as error:
+                        absent[name], spent[name] = str(error), ENOUGH
+                    else:
+                        speeds[name].append(answer["views_per_second"])
+                        spent[name] += answer["seconds"]
     rows = [
         {
             **about,
@@ -134,6 +137,7 @@ def measure(
             **prepared[name],
         }
         for name, measured in speeds.items()
+        if name not in absent
     ]
     return rows, [{**about, "implementation": n, "reason": r} for n, r in absent.items()]
 
