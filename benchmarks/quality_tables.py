@@ -15,7 +15,6 @@ that third, and learns from all others.
 
 import argparse
 import os
-import time
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -42,24 +41,22 @@ def main() -> None:
     rows = load()
     aside, others = np.split(np.arange(len(rows)), [len(rows) // 3])
     candidates, fraction = (aside, 0.4) if validate else (others, len(rows) // 4)
-    runs, seconds = [], []
+    runs = []
     for seed in range(SPLITS):
         _, tested = train_test_split(
             candidates, test_size=fraction, stratify=rows.labels[candidates], random_state=seed
         )
         train = part(rows, np.setdiff1d(aside if validate else np.arange(len(rows)), tested))
         keras.utils.set_random_seed(seed)
-        start = time.perf_counter()
         encoder = perceptron(train.pixels)
         views = barlow.views.TableViews(RATE, seed=seed)
         learn(encoder, views, train.pixels, STEPS, BATCH_SIZE, seed)
-        seconds.append(time.perf_counter() - start)
         runs.append(probe(encoder, train, part(rows, tested), seed))
     if validate:
         show(means(runs))
     else:
         backend = keras.backend.backend()
-        report("quality_tables", runs, training_seconds=seconds, backend=backend)
+        report("quality_tables", runs, backend=backend)
 
 
 def load() -> data.Images:

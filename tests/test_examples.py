@@ -57,6 +57,8 @@ def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
         "images": images, "first": images, "second": np.flip(images, axis=2),
         "encoder": barlow.models.encoder("conv", (32, 32, 3)),
         "za": za, "zb": zb, "weights": np.ones(4), "model": model,
+        "signals": np.random.default_rng(2).normal(size=(4, 50, 6)).astype("float32"),
+        "rows": np.random.default_rng(3).normal(size=(4, 8)).astype("float32"),
     }  # fmt: skip
     # The first epoch shows as much as the hundredth.
     exec(program.replace("epochs=100", "epochs=1"), {**NAMES, **has})  # noqa: S102 - our own text
