@@ -9,8 +9,8 @@ position) of a piece of a photograph, of 7 kinds.
 A third of the rows was set aside for choosing settings (`--validate` learns from three fifths of
 it and tests on the rest). Six were tried there, on two splits each: rates of 0.3 and 0.6 with one
 or both views corrupted, a shallow encoder, and small batches for many steps, which did best and
-are used here. Every split of the table tests on another draw of a quarter of all rows, never from
-that third, and learns from all others.
+are used here (then with a projector of half the width). Every split of the table tests on another
+draw of a quarter of all rows, never from that third, and learns from all others.
 """
 
 import argparse
