@@ -120,7 +120,7 @@ class ImageViews(SeededLayer):
         Example:
             >>> barlow.views.ImageViews("photos").check(np.full((2, 8, 8, 3), 128))
         """
-        values = np.asarray(images)
+        values = ops.convert_to_numpy(images)  # also from a GPU
         low, high = values.min(), values.max()
         if not (low >= 0 and high <= 255):  # also where either is not a number
             mend = "Rescale them, without subtracting a mean: the encoder does what it needs."
