@@ -29,6 +29,17 @@ def choose() -> None:
         raise ImportError(f"barlow needs a backend of Keras, and none is installed: {ways}.")
 
 
+def maps_memory_anew() -> bool:
+    """Whether a compiled function gets its memory from the system with every call.
+
+    XLA does on a CPU, in JAX. The system clears memory before it gives it away, which takes as
+    long as computing with it; only small pieces of memory are kept for the next call.
+    """
+    import keras  # noqa: PLC0415 - not before a backend is chosen
+
+    return keras.backend.backend() == "jax" and keras.distribution.list_devices()[0][:3] == "cpu"
+
+
 def _configured() -> str:
     home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"))
     try:

@@ -10,9 +10,13 @@ reduced image has no aliasing; they agree with Pillow's resampling.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
+
+_BLOCK = 32  # points: fewer copy more of the pixels, more multiply by more of the zeros
+_BLUR_REACH = 4  # standard deviations, beyond which less than 1e-4 of a blur lies
 
 
 def triangle(distance: Any) -> Any:
@@ -37,67 +41,132 @@ FILTERS: dict[str, tuple[Callable[[Any], Any], int]] = {
 """Weight by distance, and the distance at which it has come to zero; both in pixels."""
 
 
-def axis_weights(centres: Any, footprint: Any, size: int, interpolation: str) -> Any:
-    """Antialiased weights of the ``size`` pixels of an axis, for samples at ``centres``.
+class AxisWeights(NamedTuple):
+    """Weights of the pixels of an axis for the points of views, in blocks of neighbouring points.
+
+    A point takes few of the pixels, and a block of points few more: the rest is left out.
+    """
+
+    first: Any | None
+    """First pixel that each block takes, shape ``[batch, views, blocks]``; ``None`` where a single
+    block takes all pixels."""
+    weights: Any
+    """Shape ``[batch, views, blocks, points, pixels]``, sums of one over the last axis."""
+    points: int
+    """Of all blocks; the last block may have more, of no meaning."""
+
+
+def axis_weights(
+    middle: Any,
+    step: Any,
+    points: int,
+    size: int,
+    interpolation: str,
+    largest: float,
+    sigma: Any = None,
+    largest_sigma: float = 0.0,
+) -> AxisWeights:
+    """Antialiased weights of the pixels of an axis for evenly spaced points, maybe blurred.
 
     Args:
-        centres: Positions in pixels; pixel ``k`` covers ``k .. k + 1``. Shape ``[..., points]``.
-            Positions outside the image count as on its border.
-        footprint: Distance between neighbouring samples, in pixels, shape ``[..., 1]``.
+        middle: Middle of the points, in pixels; pixel ``k`` covers ``k .. k + 1``. Shape
+            ``[batch, views]``. Points outside the image take its border.
+        step: Distance from a point to the next, in pixels, negative for a flip, ``[batch, views]``.
+        points: Number of points.
         size: Number of pixels along the axis.
         interpolation: A key of ``FILTERS``.
-
-    Returns:
-        Weights of shape ``[..., points, size]`` which sum to one over the last axis.
+        largest: No step is longer, in pixels.
+        sigma: Standard deviation of a Gaussian blur of the points, in points, > 0, shape
+            ``[batch, views]``; far below one it leaves all as it is. What lies beyond the first
+            and the last point is not looked at. Defaults to ``None``, no blur.
+        largest_sigma: No standard deviation is larger, in points. Defaults to 0.
     """
-    weight, _ = FILTERS[interpolation]
-    centres = ops.clip(centres, 0.0, size)
-    widening = ops.maximum(footprint, 1.0)[..., None]
-    pixels = ops.arange(size, dtype="float32") + 0.5
-    weights = weight(ops.abs(pixels - centres[..., None]) / widening)
-    return weights / ops.sum(weights, axis=-1, keepdims=True)
+    weight, support = FILTERS[interpolation]
+    reach = support * max(largest, 1.0)
+    blocks = math.ceil(points / _BLOCK)
+    length = math.ceil(points / blocks)
+    margin = math.ceil(_BLUR_REACH * largest_sigma)
+    window = math.ceil((length - 1 + 2 * margin) * largest + 2 * reach) + 1
+    if blocks == 1 or window > size / 2:  # nothing worth leaving out
+        blocks, length, margin, window = 1, points, 0, size
+    # The points of each block and of its margins, on both sides, which the blur takes.
+    point = length * ops.arange(blocks, dtype="float32")[:, None] - margin
+    point = point + ops.arange(length + 2 * margin, dtype="float32")
+    middle, step = middle[..., None, None], step[..., None, None]
+    centres = ops.clip(middle + step * (point - (points - 1) / 2), 0.0, size)
+    pixels = ops.arange(window, dtype="float32") + 0.5
+    first = None
+    if blocks > 1:
+        first = ops.floor(ops.min(centres, axis=-1) - reach + 0.5)
+        first = ops.clip(first, 0.0, size - window)
+        pixels = first[..., None, None] + pixels
+        first = ops.cast(first, "int32")
+    widening = ops.maximum(ops.abs(step), 1.0)[..., None]
+    weights = _to_sum_of_one(weight(ops.abs(pixels - centres[..., None]) / widening))
+    if sigma is not None:
+        inside = ops.cast((point >= 0) & (point < points), "float32")[:, None, :]
+        distance = margin + np.subtract.outer(np.arange(length), np.arange(length + 2 * margin))
+        distance = ops.convert_to_tensor(distance, "float32") / sigma[..., None, None, None]
+        blur = _to_sum_of_one(inside * ops.exp(-0.5 * ops.square(distance)))
+        weights = ops.matmul(blur, weights)  # the matrices are smaller than the images
+    return AxisWeights(first, weights, points)
 
 
-def gaussian_weights(sigma: Any, size: int) -> Any:
-    """Blur along one axis, the border continued by what is inside.
-
-    Args:
-        sigma: Standard deviation in pixels, > 0, shape ``[..., 1]``. Far below one pixel it
-            leaves everything as it is.
-        size: Number of pixels along the axis.
-
-    Returns:
-        Weights of shape ``[..., size, size]`` which sum to one over the last axis.
-    """
-    pixels = ops.arange(size, dtype="float32")
-    distance = (pixels[:, None] - pixels[None, :]) / sigma[..., None]
-    weights = ops.exp(-0.5 * ops.square(distance))
-    return weights / ops.sum(weights, axis=-1, keepdims=True)
+def _to_sum_of_one(weights: Any) -> Any:
+    """Weights that sum to one over the last axis; where there are none, they remain zero."""
+    return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-30)
 
 
-def resample_axes(images: Any, rows: Any, columns: Any) -> Any:
+def resample_axes(images: Any, rows: AxisWeights, columns: AxisWeights) -> Any:
     """``rows @ image @ columns'`` for every image, view and channel.
 
-    The channels of the views are between rows and columns, so that both products are plain
+    The channels of the views are between rows and columns, so that all products are plain
     products of large matrices: several times as fast as with the channels last.
 
     Args:
         images: Shape ``[batch, height, width, channels]``.
-        rows: Weights of shape ``[batch, views, new height, height]``.
-        columns: Weights of shape ``[batch, views, new width, width]``.
+        rows: Weights for the new rows.
+        columns: Weights for the new columns.
 
     Returns:
         Views of shape ``[batch, views, new height, channels, new width]``.
     """
     height, width, channels = images.shape[1:]
-    views, new_height = rows.shape[1:3]
-    lines = ops.matmul(
-        ops.reshape(rows, (-1, views * new_height, height)),
-        ops.reshape(ops.transpose(images, (0, 1, 3, 2)), (-1, height, channels * width)),
-    )
-    columns = ops.transpose(columns, (0, 1, 3, 2))
-    views_ = ops.matmul(ops.reshape(lines, (-1, views, new_height * channels, width)), columns)
-    return ops.reshape(views_, (-1, views, new_height, channels, columns.shape[-1]))
+    if rows.first is None and columns.first is None:
+        # Both views of an image in one product, and no transposition between the axes.
+        views = rows.weights.shape[1]
+        lines = ops.matmul(
+            ops.reshape(rows.weights, (-1, views * rows.points, height)),
+            ops.reshape(ops.transpose(images, (0, 1, 3, 2)), (-1, height, channels * width)),
+        )
+        views_ = ops.matmul(
+            ops.reshape(lines, (-1, views, rows.points * channels, width)),
+            ops.transpose(columns.weights[:, :, 0], (0, 1, 3, 2)),
+        )
+        return ops.reshape(views_, (-1, views, rows.points, channels, columns.points))
+    lines = ops.reshape(ops.transpose(images, (0, 2, 3, 1)), (-1, 1, width, channels * height))
+    lines = _resample_first_axis(lines, columns)
+    lines = ops.reshape(lines, (-1, lines.shape[1], columns.points, channels, height))
+    lines = ops.transpose(lines, (0, 1, 4, 3, 2))
+    lines = ops.reshape(lines, (-1, lines.shape[1], height, channels * columns.points))
+    views_ = _resample_first_axis(lines, rows)
+    return ops.reshape(views_, (-1, views_.shape[1], rows.points, channels, columns.points))
+
+
+def _resample_first_axis(lines: Any, axis: AxisWeights) -> Any:
+    """From ``[batch, views or 1, pixels, values]`` to ``[batch, views, points, values]``."""
+    given, pixels, values = lines.shape[1:]
+    views, blocks, length, window = axis.weights.shape[1:]
+    if axis.first is None:
+        blocks_of_lines = lines[:, :, None]
+    else:
+        start = pixels * ops.arange(given * ops.shape(lines)[0], dtype="int32")
+        start = ops.reshape(start, (-1, given, 1)) + axis.first
+        taken = start[..., None] + ops.arange(window, dtype="int32")
+        blocks_of_lines = ops.take(ops.reshape(lines, (-1, values)), taken, axis=0)
+    resampled = ops.matmul(axis.weights, blocks_of_lines)
+    resampled = ops.reshape(resampled, (-1, views, blocks * length, values))
+    return resampled[:, :, : axis.points]
 
 
 def resample_points(
@@ -113,7 +182,8 @@ def resample_points(
 
     Args:
         images: Shape ``[batch, height, width, channels]``.
-        y: Rows of the points, as ``centres`` of :func:`axis_weights`, ``[batch, views, points]``.
+        y: Rows of the points, in pixels as ``middle`` of :func:`axis_weights`, shape
+            ``[batch, views, points]``.
         x: Their columns, likewise.
         footprint_y: Distance between neighbouring samples along y, ``[batch, views, 1]``.
         footprint_x: The same along x.

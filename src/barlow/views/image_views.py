@@ -8,17 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from barlow import backend
 from barlow.views.colour import change_colours, solarize
-from barlow.views.geometry import (
-    axis_weights,
-    gaussian_weights,
-    resample_axes,
-    resample_points,
-)
+from barlow.views.geometry import axis_weights, resample_axes, resample_points
 from barlow.views.recipe import RECIPES, Probability, Recipe
 from barlow.views.seeded import SeededLayer
 
 _DRAWS = 24  # random values per view, enough for a recipe that uses all its settings
+_LARGE = 2**18  # bytes of both views of an image, from which on a batch is worth going through
 _NO_BLUR = 0.01  # deviation in pixels: no weight reaches the next pixel
 _ERASE_RATIO = 10 / 3
 
@@ -87,9 +84,21 @@ class ImageViews(SeededLayer):
                 "known; grey images have one channel. "
                 f"Received: shape {tuple(images.shape)}."
             )
-        recipe = self.recipe
         # One call for all draws: in PyTorch a call takes as long as a thousand of them.
-        draw = _Draws(self.uniform((ops.shape(images)[0], 2, _DRAWS)))
+        draws = self.uniform((ops.shape(images)[0], 2, _DRAWS))
+        shape, _ = self.compute_output_shape(images.shape)
+        if backend.maps_memory_anew() and 8 * math.prod(shape[1:]) > _LARGE:
+            views = ops.map(lambda one: self._views_of_one(*one), (images, draws))
+        else:
+            views = self._views(images, draws)
+        if self.recipe.noise:
+            deviations = 255.0 * self.recipe.noise * draws[:, :, -1]
+            views = tuple(self._noisy(view, deviations[:, i]) for i, view in enumerate(views))
+        return views
+
+    def _views(self, images: Any, draws: Any) -> tuple[Any, Any]:
+        """Two views of each image, with all that happens to them but for noise."""
+        recipe, draw = self.recipe, _Draws(draws)
         views = _resample(ops.cast(images, "float32"), self.size, recipe, draw)
         if recipe.changes_colour:
             views = _jitter(views, recipe, draw)
@@ -98,12 +107,16 @@ class ImageViews(SeededLayer):
             views = solarize(views, draw.chance(recipe.solarize))
         if np.any(recipe.erase):
             views = _erase(views, recipe, draw)
-        if recipe.noise:
-            deviation = draw.uniform(0.0, 255.0 * recipe.noise)[..., None, None, None]
-            noise = keras.random.normal(ops.shape(views), seed=self.seed_generator)
-            views = ops.clip(views + deviation * noise, 0.0, 255.0)
         views = ops.transpose(views, (0, 1, 2, 4, 3))
         return views[:, 0], views[:, 1]
+
+    def _views_of_one(self, image: Any, draws: Any) -> tuple[Any, Any]:
+        first, second = self._views(image[None], draws[None])
+        return first[0], second[0]
+
+    def _noisy(self, view: Any, deviation: Any) -> Any:
+        noise = keras.random.normal(ops.shape(view), seed=self.seed_generator)
+        return ops.clip(view + deviation[:, None, None, None] * noise, 0.0, 255.0)
 
     def check(self, images: Any) -> None:
         """Refuse images of which the values are not 0 .. 255, which would learn next to nothing.
@@ -175,46 +188,57 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
     free_y, free_x = 1.0 - part_height, 1.0 - part_width
     centre_y = 0.5 + draw.uniform(-0.5, 0.5) * free_y + draw.uniform(-recipe.shift, recipe.shift)
     centre_x = 0.5 + draw.uniform(-0.5, 0.5) * free_x + draw.uniform(-recipe.shift, recipe.shift)
-    # In pixels of the image: the middle, and the distance between neighbouring pixels of the view.
-    middle_y, middle_x = (height * centre_y)[..., None], (width * centre_x)[..., None]
-    step_y = (height / new_height * part_height)[..., None]
-    step_x = (width / new_width * part_width)[..., None]
-    down = step_y * (ops.arange(new_height, dtype="float32") - (new_height - 1) / 2)
-    direction = ops.where(draw.chance(recipe.flip), -1.0, 1.0)[..., None]
-    across = direction * step_x * (ops.arange(new_width, dtype="float32") - (new_width - 1) / 2)
-    blurs = []
+    # In pixels of the image: the middle, and from a pixel of the view to the next.
+    middle_y, middle_x = height * centre_y, width * centre_x
+    step_y, step_x = height / new_height * part_height, width / new_width * part_width
+    direction = ops.where(draw.chance(recipe.flip), -1.0, 1.0)
+    largest_y, largest_x = (
+        recipe.largest_side * old / new for old, new in ((height, new_height), (width, new_width))
+    )
+    blur = {}
     if np.any(recipe.blur):
         sigma = ops.where(draw.chance(recipe.blur), draw.uniform(*recipe.blur_sigma), _NO_BLUR)
-        blurs = [gaussian_weights(sigma[..., None], size) for size in (new_height, new_width)]
+        blur = {"sigma": sigma, "largest_sigma": recipe.blur_sigma[1]}
+    how = recipe.interpolation
     if not (recipe.rotation or recipe.shear):
-        rows = axis_weights(middle_y + down, step_y, height, recipe.interpolation)
-        columns = axis_weights(middle_x + across, step_x, width, recipe.interpolation)
-        if blurs:  # the product of the matrices, which are smaller than the images
-            rows, columns = ops.matmul(blurs[0], rows), ops.matmul(blurs[1], columns)
-        return resample_axes(images, rows, columns)
+        return resample_axes(
+            images,
+            axis_weights(middle_y, step_y, new_height, height, how, largest_y, **blur),
+            axis_weights(middle_x, direction * step_x, new_width, width, how, largest_x, **blur),
+        )
     rotation, shear = (
         draw.uniform(-math.radians(reach), math.radians(reach))[..., None]
         for reach in (recipe.rotation, recipe.shear)
     )
+    step_y, step_x = step_y[..., None], step_x[..., None]
+    down = step_y * (ops.arange(new_height, dtype="float32") - (new_height - 1) / 2)
+    across = step_x * (ops.arange(new_width, dtype="float32") - (new_width - 1) / 2)
     # All pairs of a row and a column of the view, row by row: [batch, 2, points].
     down = ops.repeat(down, new_width, axis=-1)
-    across = ops.tile(across, (1, 1, new_height)) + ops.tan(shear) * down
+    across = ops.tile(direction[..., None] * across, (1, 1, new_height)) + ops.tan(shear) * down
     values = resample_points(
         images,
-        middle_y + ops.sin(rotation) * across + ops.cos(rotation) * down,
-        middle_x + ops.cos(rotation) * across - ops.sin(rotation) * down,
+        middle_y[..., None] + ops.sin(rotation) * across + ops.cos(rotation) * down,
+        middle_x[..., None] + ops.cos(rotation) * across - ops.sin(rotation) * down,
         step_y,
         step_x,
-        recipe.largest_side * max(height / new_height, width / new_width),
-        recipe.interpolation,
+        max(largest_y, largest_x),
+        how,
     )
     views = ops.reshape(values, (-1, 2, new_height, new_width, channels))
-    if blurs:
-        blurred = [
-            resample_axes(views[:, i], *(blur[:, i : i + 1] for blur in blurs)) for i in (0, 1)
-        ]
-        return ops.concatenate(blurred, axis=1)
-    return ops.transpose(views, (0, 1, 2, 4, 3))
+    if not blur:
+        return ops.transpose(views, (0, 1, 2, 4, 3))
+    # Points in the middles of the pixels, of which each is its own image, take them as they are.
+    one = ops.ones_like(sigma[:, :1])
+    blurred = []
+    for view in (0, 1):
+        blur["sigma"] = sigma[:, view : view + 1]
+        rows, columns = (
+            axis_weights(size / 2 * one, one, size, size, "bilinear", 1.0, **blur)
+            for size in (new_height, new_width)
+        )
+        blurred.append(resample_axes(views[:, view], rows, columns))
+    return ops.concatenate(blurred, axis=1)
 
 
 def _draw_part(recipe: Recipe, draw: _Draws) -> tuple[Any, Any]:
