@@ -168,7 +168,10 @@ def in_keras(layer, images, jit_compile=False, compiled=True, scale=1):
     else:
         import torch
 
+        from barlow import backend
+
         torch.set_num_threads(THREADS)
+        backend.keep_freed_memory()  # as `fit` does
 
         @torch.no_grad()
         def run():

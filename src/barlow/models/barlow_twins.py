@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from barlow import kernel, losses
+from barlow import backend, kernel, losses
 from barlow.models.networks import projector as make_projector
 
 # Reductions to the mean over samples, of which the metrics are the two terms.
@@ -152,6 +152,7 @@ class BarlowTwins(keras.Model):
         first = _first_inputs(x) if check else None
         if check and first is not None:
             check(first)
+        backend.keep_freed_memory()
         return super().fit(x, *args, **kwargs)
 
     def compute_loss(
