@@ -54,7 +54,10 @@ def change_colours(views: Any, brightness: Any, contrast: Any, saturation: Any, 
         (saturation * part)[..., None, None] for part in (ops.cos(angle), ops.sin(angle))
     )
     matrix = still + cosine * along + sine * across
-    return ops.matmul(gain * matrix[:, :, None], views) + offset
+    matrix = gain * matrix[:, :, None]
+    # As products with a matrix on the left these would be many small ones, which XLA does not fuse.
+    parts = (matrix[..., i : i + 1] * views[:, :, :, i : i + 1] for i in range(channels))
+    return sum(parts, start=offset)
 
 
 def solarize(views: Any, chosen: Any) -> Any:

@@ -14,7 +14,6 @@ from barlow.views.geometry import axis_weights, resample_axes, resample_points
 from barlow.views.recipe import RECIPES, Probability, Recipe
 from barlow.views.seeded import SeededLayer
 
-_DRAWS = 24  # random values per view, enough for a recipe that uses all its settings
 _LARGE = 2**18  # bytes of both views of an image, from which on a batch is worth going through
 _NO_BLUR = 0.01  # deviation in pixels: no weight reaches the next pixel
 _ERASE_RATIO = 10 / 3
@@ -85,7 +84,7 @@ class ImageViews(SeededLayer):
                 f"Received: shape {tuple(images.shape)}."
             )
         # One call for all draws: in PyTorch a call takes as long as a thousand of them.
-        draws = self.uniform((ops.shape(images)[0], 2, _DRAWS))
+        draws = self.uniform((ops.shape(images)[0], 2, _count_draws(self.recipe)))
         shape, _ = self.compute_output_shape(images.shape)
         if backend.maps_memory_anew() and 8 * math.prod(shape[1:]) > _LARGE:
             views = ops.map(lambda one: self._views_of_one(*one), (images, draws))
@@ -165,11 +164,18 @@ class ImageViews(SeededLayer):
         return cls(**{**config, "recipe": Recipe(**config["recipe"])})
 
 
+def _count_draws(recipe: Recipe) -> int:
+    """How many random values a view takes: XLA draws them one after the other."""
+    geometry = 5 + 2 * bool(recipe.shift) + 2 * bool(np.any(recipe.blur)) + 2 * recipe.turns
+    colour = 6 * recipe.changes_colour + bool(np.any(recipe.solarize))
+    return geometry + colour + 5 * bool(np.any(recipe.erase)) + bool(recipe.noise)
+
+
 class _Draws:
     """Random values for every image and view, shape ``[batch, 2]``, out of uniform ones."""
 
     def __init__(self, unit: Any):
-        self._unit = iter(ops.unstack(unit, _DRAWS, axis=-1))
+        self._unit = iter(ops.unstack(unit, unit.shape[-1], axis=-1))
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0) -> Any:
         return low + (high - low) * next(self._unit)
@@ -186,8 +192,11 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
     part_height, part_width = _draw_part(recipe, draw)
     # Anywhere inside the image; where the part is larger, with the image anywhere inside it.
     free_y, free_x = 1.0 - part_height, 1.0 - part_width
-    centre_y = 0.5 + draw.uniform(-0.5, 0.5) * free_y + draw.uniform(-recipe.shift, recipe.shift)
-    centre_x = 0.5 + draw.uniform(-0.5, 0.5) * free_x + draw.uniform(-recipe.shift, recipe.shift)
+    centre_y = 0.5 + draw.uniform(-0.5, 0.5) * free_y
+    centre_x = 0.5 + draw.uniform(-0.5, 0.5) * free_x
+    if recipe.shift:
+        centre_y += draw.uniform(-recipe.shift, recipe.shift)
+        centre_x += draw.uniform(-recipe.shift, recipe.shift)
     # In pixels of the image: the middle, and from a pixel of the view to the next.
     middle_y, middle_x = height * centre_y, width * centre_x
     step_y, step_x = height / new_height * part_height, width / new_width * part_width
@@ -200,7 +209,7 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
         sigma = ops.where(draw.chance(recipe.blur), draw.uniform(*recipe.blur_sigma), _NO_BLUR)
         blur = {"sigma": sigma, "largest_sigma": recipe.blur_sigma[1]}
     how = recipe.interpolation
-    if not (recipe.rotation or recipe.shear):
+    if not recipe.turns:
         return resample_axes(
             images,
             axis_weights(middle_y, step_y, new_height, height, how, largest_y, **blur),

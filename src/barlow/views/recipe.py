@@ -114,6 +114,11 @@ class Recipe:
             )
 
     @property
+    def turns(self) -> bool:
+        """Whether views are rotated or sheared."""
+        return bool(self.rotation or self.shear)
+
+    @property
     def changes_colour(self) -> bool:
         """Whether any setting changes colours."""
         changes = (self.brightness, self.contrast, self.saturation, self.hue, self.grey)
