@@ -87,7 +87,7 @@ class ImageViews(SeededLayer):
         draws = self.uniform((ops.shape(images)[0], 2, _count_draws(self.recipe)))
         shape, _ = self.compute_output_shape(images.shape)
         if backend.maps_memory_anew() and 8 * math.prod(shape[1:]) > _LARGE:
-            views = ops.map(lambda one: self._views_of_one(*one), (images, draws))
+            views = self._views_by_pieces(images, draws)
         else:
             views = self._views(images, draws)
         if self.recipe.noise:
@@ -109,9 +109,12 @@ class ImageViews(SeededLayer):
         views = ops.transpose(views, (0, 1, 2, 4, 3))
         return views[:, 0], views[:, 1]
 
-    def _views_of_one(self, image: Any, draws: Any) -> tuple[Any, Any]:
-        first, second = self._views(image[None], draws[None])
-        return first[0], second[0]
+    def _views_by_pieces(self, images: Any, draws: Any) -> tuple[Any, Any]:
+        """The same, of two images at a time where the batch is even."""
+        piece = 1 if len(images) % 2 else 2
+        pieces = [ops.reshape(each, (-1, piece, *each.shape[1:])) for each in (images, draws)]
+        views = ops.map(lambda each: self._views(*each), tuple(pieces))
+        return tuple(ops.reshape(view, (-1, *view.shape[2:])) for view in views)
 
     def _noisy(self, view: Any, deviation: Any) -> Any:
         noise = keras.random.normal(ops.shape(view), seed=self.seed_generator)
