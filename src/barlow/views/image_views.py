@@ -207,16 +207,16 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
     largest_y, largest_x = (
         recipe.largest_side * old / new for old, new in ((height, new_height), (width, new_width))
     )
-    blur = {}
+    sigma, largest_sigma = None, recipe.blur_sigma[1]
     if np.any(recipe.blur):
         sigma = ops.where(draw.chance(recipe.blur), draw.uniform(*recipe.blur_sigma), _NO_BLUR)
-        blur = {"sigma": sigma, "largest_sigma": recipe.blur_sigma[1]}
     how = recipe.interpolation
     if not recipe.turns:
+        blur = (sigma, largest_sigma)
         return resample_axes(
             images,
-            axis_weights(middle_y, step_y, new_height, height, how, largest_y, **blur),
-            axis_weights(middle_x, direction * step_x, new_width, width, how, largest_x, **blur),
+            axis_weights(middle_y, step_y, new_height, height, how, largest_y, *blur),
+            axis_weights(middle_x, direction * step_x, new_width, width, how, largest_x, *blur),
         )
     rotation, shear = (
         draw.uniform(-math.radians(reach), math.radians(reach))[..., None]
@@ -238,15 +238,15 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
         how,
     )
     views = ops.reshape(values, (-1, 2, new_height, new_width, channels))
-    if not blur:
+    if sigma is None:
         return ops.transpose(views, (0, 1, 2, 4, 3))
     # Points in the middles of the pixels, of which each is its own image, take them as they are.
     one = ops.ones_like(sigma[:, :1])
     blurred = []
     for view in (0, 1):
-        blur["sigma"] = sigma[:, view : view + 1]
+        blur = (sigma[:, view : view + 1], largest_sigma)
         rows, columns = (
-            axis_weights(size / 2 * one, one, size, size, "bilinear", 1.0, **blur)
+            axis_weights(size / 2 * one, one, size, size, "bilinear", 1.0, *blur)
             for size in (new_height, new_width)
         )
         blurred.append(resample_axes(views[:, view], rows, columns))
