@@ -8,7 +8,7 @@ from barlow import backend
 
 backend.choose()  # before anything imports Keras
 
-from barlow import data, losses, models, runs, views  # noqa: E402
+from barlow import data, losses, models, optimizers, runs, views  # noqa: E402
 from barlow.models import BarlowTwins  # noqa: E402
 from barlow.pretrain import Settings, pretrain  # noqa: E402
 
@@ -18,6 +18,7 @@ __all__ = [
     "data",
     "losses",
     "models",
+    "optimizers",
     "pretrain",
     "runs",
     "views",

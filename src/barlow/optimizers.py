@@ -1,0 +1,145 @@
+"""`LARS` and its learning rate: how the paper trains convolutional encoders with large batches."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_FINAL = 1e-3  # of the highest learning rate, as in the paper (Zbontar et al., 2021, section 2.2)
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class LARS(keras.optimizers.Optimizer):
+    """Layer-wise adaptive rate scaling (You et al., 2017, arXiv 1708.03888), with momentum.
+
+    For weights ``w`` with gradient ``g``, both with the Euclidean norm of the whole variable::
+
+        g = g + weight_decay * w
+        g = g * trust_coefficient * |w| / |g|      # unless a norm is 0
+        m = momentum * m + g
+        w = w - learning_rate * m
+
+    so that a step changes every layer by about the same part of itself, whatever the scale of
+    the loss. Variables of one axis or none, which in Keras' layers are biases and the parameters
+    of normalisation, are neither scaled nor decayed, and have a learning rate of their own, as in
+    the paper (Zbontar et al., 2021, section 2.2): scaling them is known to end in NaN. Only the
+    biases of attention have more axes; for transformers take AdamW, on which they learn better.
+
+    Args:
+        learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.2, the
+            paper's; it multiplies it by the batch size divided by 256.
+        momentum: From 0 to below 1. Defaults to 0.9.
+        trust_coefficient: Change of a layer in a step, as a part of its norm, at a learning rate
+            of 1 and no momentum; above 0. Defaults to 0.001.
+        weight_decay: At least 0. Unlike that of AdamW it is part of the gradient. Defaults to
+            1.5e-6.
+        bias_multiplier: Learning rate of biases and parameters of normalisation, as a multiple of
+            ``learning_rate``; at least 0. Defaults to 0.024, the paper's 0.0048 to 0.2.
+        name: Name of the optimizer. Defaults to ``"lars"``.
+        **kwargs: As for any Keras optimizer.
+
+    Raises:
+        ValueError: If an argument is out of its bounds.
+
+    Example:
+        >>> schedule = barlow.optimizers.warmup_cosine(0.2, steps=1000, warmup_steps=10)
+        >>> optimizer = barlow.optimizers.LARS(schedule)
+        >>> w, b = keras.Variable(np.ones((2, 2))), keras.Variable(np.ones(2))
+        >>> optimizer.apply([keras.ops.ones((2, 2)), keras.ops.ones(2)], [w, b])
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.2,
+        momentum: float = 0.9,
+        trust_coefficient: float = 1e-3,
+        weight_decay: float = 1.5e-6,
+        bias_multiplier: float = 0.024,
+        name: str = "lars",
+        **kwargs: Any,
+    ):
+        if not 0 <= momentum < 1:
+            raise ValueError(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
+        if not trust_coefficient > 0:
+            raise ValueError(f"`trust_coefficient` must be above 0. Received: {trust_coefficient}.")
+        for key, value in (("weight_decay", weight_decay), ("bias_multiplier", bias_multiplier)):
+            if not value >= 0:
+                raise ValueError(f"`{key}` must be at least 0. Received: {value}.")
+        # Keras' own `weight_decay` would be taken off the weights, past the scaling.
+        super().__init__(learning_rate, name=name, **kwargs)
+        self.momentum = momentum
+        self.trust_coefficient = trust_coefficient
+        self.decay = weight_decay
+        self.bias_multiplier = bias_multiplier
+
+    def build(self, variables: list[Any]) -> None:
+        """Make the momentum of each variable."""
+        if not self.built:
+            super().build(variables)
+            self.momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one variable."""
+        gradient = ops.cast(gradient, variable.dtype)
+        rate = ops.cast(learning_rate, variable.dtype)
+        if len(variable.shape) <= 1:
+            rate = rate * self.bias_multiplier
+        else:
+            gradient = gradient + self.decay * variable
+            weights, change = (ops.sqrt(ops.sum(ops.square(x))) for x in (variable, gradient))
+            both = (weights > 0) & (change > 0)
+            ratio = self.trust_coefficient * weights / ops.where(both, change, 1.0)
+            gradient = gradient * ops.where(both, ratio, 1.0)
+        momentum = self.momentums[self._get_variable_index(variable)]
+        self.assign(momentum, self.momentum * momentum + gradient)
+        self.assign_sub(variable, rate * momentum)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which an equal optimizer is made."""
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "trust_coefficient": self.trust_coefficient,
+            "weight_decay": self.decay,
+            "bias_multiplier": self.bias_multiplier,
+        }
+
+
+def warmup_cosine(
+    learning_rate: float, steps: int, warmup_steps: int = 0
+) -> keras.optimizers.schedules.CosineDecay:
+    """From 0 to ``learning_rate`` along a line, then along half a cosine to a thousandth of it.
+
+    Args:
+        learning_rate: Highest learning rate, above 0.
+        steps: Steps of the whole training, warm-up included.
+        warmup_steps: Steps of the line, fewer than ``steps``. Defaults to 0, no warm-up; the paper
+            has 10 of 1,000 epochs.
+
+    Returns:
+        The schedule for a Keras optimizer.
+
+    Raises:
+        ValueError: If an argument is out of its bounds.
+
+    Example:
+        >>> schedule = barlow.optimizers.warmup_cosine(0.2, steps=100, warmup_steps=10)
+        >>> [round(float(schedule(step)), 4) for step in (0, 5, 10, 55, 100)]
+        [0.0, 0.1, 0.2, 0.1001, 0.0002]
+    """
+    if not learning_rate > 0:
+        raise ValueError(f"`learning_rate` must be above 0. Received: {learning_rate}.")
+    if not 0 <= warmup_steps < steps:
+        raise ValueError(
+            "`warmup_steps` must be from 0 to below `steps`. "
+            f"Received: warmup_steps={warmup_steps}, steps={steps}."
+        )
+    if not warmup_steps:
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=_FINAL)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        steps - warmup_steps,
+        alpha=_FINAL,
+        warmup_target=learning_rate,
+        warmup_steps=warmup_steps,
+    )
