@@ -20,7 +20,7 @@ demo: .venv/demo ## learn from unlabelled digits and see what it is worth (a min
 test: .venv/dev ## run the whole test suite on TensorFlow, JAX and PyTorch
 	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
-		KERAS_BACKEND=$$backend $(RUN)/python -m pytest || exit 1; \
+		OMP_NUM_THREADS=1 KERAS_BACKEND=$$backend $(RUN)/python -m pytest --numprocesses 2 --dist worksteal || exit 1; \
 	done
 
 lint: .venv/dev ## check style, types and that imports only point down
