@@ -47,8 +47,8 @@ def keep_freed_memory() -> None:
     """Let the process keep memory that arrays free, for the next arrays, with PyTorch on Linux.
 
     PyTorch asks the C library for the memory of every array. By default that gives what large
-    arrays free back to the system at once, which clears it before it gives it away again: a
-    third of the time of a training step on a CPU. The memory of the process stays at its peak.
+    arrays free back to the system at once, which clears it before it gives it away again: on a
+    CPU that takes as long as many a computation. The memory of the process stays at its peak.
     Nothing changes with other backends, which keep memory themselves, or with other C libraries.
     """
     import keras  # noqa: PLC0415

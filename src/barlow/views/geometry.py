@@ -85,7 +85,7 @@ def axis_weights(
     reach = support * max(largest, 1.0)
     blocks = math.ceil(points / _BLOCK)
     length = math.ceil(points / blocks)
-    margin = math.ceil(_BLUR_REACH * largest_sigma)
+    margin = 0 if sigma is None else math.ceil(_BLUR_REACH * largest_sigma)
     window = math.ceil((length - 1 + 2 * margin) * largest + 2 * reach) + 1
     if blocks == 1 or window > size / 2:  # nothing worth leaving out
         blocks, length, margin, window = 1, points, 0, size
