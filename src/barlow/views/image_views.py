@@ -14,7 +14,7 @@ from barlow.views.geometry import axis_weights, resample_axes, resample_points
 from barlow.views.recipe import RECIPES, Probability, Recipe
 from barlow.views.seeded import SeededLayer
 
-_LARGE = 2**18  # bytes of both views of an image, from which on a batch is worth going through
+_LARGE = 2**18  # bytes of both views of an image, above which a batch may go by pieces
 _NO_BLUR = 0.01  # deviation in pixels: no weight reaches the next pixel
 _ERASE_RATIO = 10 / 3
 
