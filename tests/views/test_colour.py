@@ -19,12 +19,12 @@ PILLOW = {
 
 def to_views(images):
     """One view of each image, in the layout of views."""
-    images = np.asarray(images, "float32").transpose(0, 1, 3, 2)
+    images = np.asarray(images, "float32").transpose(0, 2, 3, 1)
     return ops.convert_to_tensor(images[:, None])
 
 
 def to_images(views):
-    return ops.convert_to_numpy(views)[:, 0].transpose(0, 1, 3, 2)
+    return ops.convert_to_numpy(views)[:, 0].transpose(0, 3, 1, 2)
 
 
 def changed(images, **changes):

@@ -17,7 +17,7 @@ def tensor(x):
 
 def to_image(views):
     """The only view of the only image of a batch, ``[height, width, channels]``."""
-    return ops.convert_to_numpy(views)[0, 0].transpose(0, 2, 1)
+    return ops.convert_to_numpy(views)[0, 0].transpose(2, 0, 1)
 
 
 def along(start, stop, points, size, interpolation):
@@ -132,7 +132,8 @@ def test_long_axes_leave_out_only_what_has_no_weight(sigma, points, flip, interp
     same = axis_weights(
         tensor(np.full((8, 2), size / 2)), tensor(np.ones((8, 2))), size, size, "bilinear", 1.0
     )
-    found = ops.convert_to_numpy(resample_axes(tensor(lines), axis, same))[:, :, :, 0]
+    views = ops.convert_to_numpy(resample_axes(tensor(lines), axis, same))
+    found = views[:, :, :, 0].transpose(0, 1, 3, 2)
 
     at = np.clip(
         middle[..., None] + step[..., None] * (np.arange(points) - (points - 1) / 2), 0, size
@@ -176,7 +177,7 @@ def test_points_on_a_grid_are_what_the_axes_give(new, interpolation):
     largest = float(step.max())
     rows = axis_weights(middle_y, tensor(step_y[..., 0]), new, 16, interpolation, largest)
     columns = axis_weights(middle_x, tensor(step_x[..., 0]), new, 20, interpolation, largest)
-    expected = ops.convert_to_numpy(resample_axes(images, rows, columns)).transpose(0, 1, 2, 4, 3)
+    expected = ops.convert_to_numpy(resample_axes(images, rows, columns)).transpose(0, 1, 4, 2, 3)
     found = resample_points(
         images,
         tensor(np.repeat(y, new, axis=-1)),

@@ -23,7 +23,7 @@ def change_colours(views: Any, brightness: Any, contrast: Any, saturation: Any, 
     turns in the YIQ space, where unlike in HSV it is linear.
 
     Args:
-        views: Shape ``[batch, views, height, channels, width]``. Other than three channels have
+        views: Shape ``[batch, views, width, channels, height]``. Other than three channels have
             no saturation and no hue.
         brightness: Factor of the values, shape ``[batch, views]``, as for all that follow.
         contrast: Factor of the distance from the view's mean grey.
@@ -64,7 +64,7 @@ def solarize(views: Any, chosen: Any) -> Any:
     """Values from 128 on inverted, as in an overexposed photograph.
 
     Args:
-        views: Shape ``[batch, views, height, channels, width]``, values 0 .. 255.
+        views: Shape ``[batch, views, width, channels, height]``, values 0 .. 255.
         chosen: Which views, boolean, shape ``[batch, views]``.
 
     Returns:

@@ -120,8 +120,9 @@ def _to_sum_of_one(weights: Any) -> Any:
 def resample_axes(images: Any, rows: AxisWeights, columns: AxisWeights) -> Any:
     """``rows @ image @ columns'`` for every image, view and channel.
 
-    The channels of the views are between rows and columns, so that all products are plain
-    products of large matrices: several times as fast as with the channels last.
+    The channels of the views are between columns and rows, so that all products are plain
+    products of large matrices, several times as fast as with the channels last, and all
+    transpositions those of plain matrices.
 
     Args:
         images: Shape ``[batch, height, width, channels]``.
@@ -129,28 +130,28 @@ def resample_axes(images: Any, rows: AxisWeights, columns: AxisWeights) -> Any:
         columns: Weights for the new columns.
 
     Returns:
-        Views of shape ``[batch, views, new height, channels, new width]``.
+        Views of shape ``[batch, views, new width, channels, new height]``.
     """
     height, width, channels = images.shape[1:]
+    lines = ops.reshape(images, (-1, height, width * channels))
     if rows.first is None and columns.first is None:
         # Both views of an image in one product, and no transposition between the axes.
-        views = rows.weights.shape[1]
+        views = columns.weights.shape[1]
         lines = ops.matmul(
-            ops.reshape(rows.weights, (-1, views * rows.points, height)),
-            ops.reshape(ops.transpose(images, (0, 1, 3, 2)), (-1, height, channels * width)),
+            ops.reshape(columns.weights, (-1, views * columns.points, width)),
+            ops.reshape(ops.transpose(lines, (0, 2, 1)), (-1, width, channels * height)),
         )
         views_ = ops.matmul(
-            ops.reshape(lines, (-1, views, rows.points * channels, width)),
-            ops.transpose(columns.weights[:, :, 0], (0, 1, 3, 2)),
+            ops.reshape(lines, (-1, views, columns.points * channels, height)),
+            ops.transpose(rows.weights[:, :, 0], (0, 1, 3, 2)),
         )
-        return ops.reshape(views_, (-1, views, rows.points, channels, columns.points))
-    lines = ops.reshape(ops.transpose(images, (0, 2, 3, 1)), (-1, 1, width, channels * height))
-    lines = _resample_first_axis(lines, columns)
-    lines = ops.reshape(lines, (-1, lines.shape[1], columns.points, channels, height))
-    lines = ops.transpose(lines, (0, 1, 4, 3, 2))
-    lines = ops.reshape(lines, (-1, lines.shape[1], height, channels * columns.points))
-    views_ = _resample_first_axis(lines, rows)
-    return ops.reshape(views_, (-1, views_.shape[1], rows.points, channels, columns.points))
+    else:
+        lines = _resample_first_axis(lines[:, None], rows)
+        views = lines.shape[1]
+        lines = ops.transpose(lines, (0, 1, 3, 2))
+        lines = ops.reshape(lines, (-1, views, width, channels * rows.points))
+        views_ = _resample_first_axis(lines, columns)
+    return ops.reshape(views_, (-1, views, columns.points, channels, rows.points))
 
 
 def _resample_first_axis(lines: Any, axis: AxisWeights) -> Any:

@@ -106,7 +106,7 @@ class ImageViews(SeededLayer):
             views = solarize(views, draw.chance(recipe.solarize))
         if np.any(recipe.erase):
             views = _erase(views, recipe, draw)
-        views = ops.transpose(views, (0, 1, 2, 4, 3))
+        views = ops.transpose(views, (0, 1, 4, 2, 3))
         return views[:, 0], views[:, 1]
 
     def _views_by_pieces(self, images: Any, draws: Any) -> tuple[Any, Any]:
@@ -189,7 +189,7 @@ class _Draws:
 
 
 def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _Draws) -> Any:
-    """Crop, zoom, flip, rotate, shear and blur; ``[batch, 2, height, channels, width]``."""
+    """Crop, zoom, flip, rotate, shear and blur; ``[batch, 2, width, channels, height]``."""
     height, width, channels = images.shape[1:]
     new_height, new_width = size or (height, width)
     part_height, part_width = _draw_part(recipe, draw)
@@ -239,7 +239,7 @@ def _resample(images: Any, size: tuple[int, int] | None, recipe: Recipe, draw: _
     )
     views = ops.reshape(values, (-1, 2, new_height, new_width, channels))
     if sigma is None:
-        return ops.transpose(views, (0, 1, 2, 4, 3))
+        return ops.transpose(views, (0, 1, 3, 4, 2))
     # Points in the middles of the pixels, of which each is its own image, take them as they are.
     one = ops.ones_like(sigma[:, :1])
     blurred = []
@@ -287,8 +287,8 @@ def _erase(views: Any, recipe: Recipe, draw: _Draws) -> Any:
         middles = (ops.arange(size, dtype="float32") + 0.5) / size
         return (start < middles) & (middles < start + part[..., None])
 
-    rows = within(views.shape[2], ops.exp(0.5 * (log_area - log_ratio)))[:, :, :, None, None]
-    columns = within(views.shape[4], ops.exp(0.5 * (log_area + log_ratio)))[:, :, None, None, :]
+    rows = within(views.shape[4], ops.exp(0.5 * (log_area - log_ratio)))[:, :, None, None, :]
+    columns = within(views.shape[2], ops.exp(0.5 * (log_area + log_ratio)))[:, :, :, None, None]
     chosen = draw.chance(recipe.erase)[..., None, None, None]
     mean = ops.mean(views, axis=(2, 4), keepdims=True)
     return ops.where(chosen & rows & columns, mean, views)
