@@ -1,11 +1,22 @@
 """What every test module shares: the backend's own differentiation, and the oracle's cases."""
 
+import os
 import pathlib
 
 import keras
 import numpy as np
 import pytest
 from differentiation import differentiate
+
+if keras.backend.backend() == "jax":
+    import jax
+
+    # Most of a test's time is compiling: what is compiled is kept for all processes.
+    compiled = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "jax"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    jax.config.update("jax_compilation_cache_dir", str(compiled))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf

@@ -119,6 +119,20 @@ def test_bad_files_are_named_and_nothing_else_is_lost(barlow, folders, tmp_path)
     assert json.loads((out / runs.CONFIG).read_text())["images"] == len(good) + 1
 
 
+def test_a_run_is_resumed_overwritten_and_begun_from_another(barlow, run, folders, tmp_path):
+    training = ("pretrain", folders / "plain", "--epochs", 2, "--batch-size", 64)
+    out, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(run, out)
+    for arguments in (("--out", out, "--resume"), ("--out", other, "--from", out)):
+        code, output = barlow(*training, *arguments)
+        assert code == 0, output
+        assert "Trained 2 epochs" in output
+    assert runs.read_config(other)["from_run"] == str(out)
+    code, output = barlow("pretrain", folders / "plain", "--epochs", 1, "--out", out, "--overwrite")
+    assert code == 0, output
+    assert runs.read_config(out)["epochs"] == 1
+
+
 def test_arrays_and_idx_files_train_too(barlow, tmp_path):
     digits = data.digits()
     pixels = digits.pixels[:80, ..., 0]
@@ -178,7 +192,11 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", tmp_path / "table.csv", "--out", new), "column `path`"),
         (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
         (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
-        (("pretrain", plain, "--out", run), "already"),
+        (("pretrain", plain, "--out", run), "--resume"),
+        (("pretrain", plain, "--out", run, "--resume"), "epochs is 2 in the run and 100 now"),
+        (("pretrain", plain, "--out", run, "--resume", "--overwrite"), "both"),
+        (("pretrain", plain, "--out", folders, "--overwrite"), "not a run"),
+        (("pretrain", plain, "--out", new, "--from", tmp_path / "nowhere"), "not a finished run"),
         (("pretrain", plain, "--out", new, "--encoder", "vgg"), "Known: conv"),
         (("pretrain", plain, "--out", new, "--recipe", "vgg"), "Known: auto"),
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),

@@ -6,14 +6,32 @@ import pytest
 from barlow import runs
 
 
-def test_a_run_is_made_where_there_is_nothing_and_nowhere_else(tmp_path):
-    assert runs.create(tmp_path / "a" / "b").is_dir()
-    assert runs.create(tmp_path / "a" / "b") == tmp_path / "a" / "b"  # an empty folder will do
-    (tmp_path / "a" / "b" / "file").write_text("precious")
-    for taken in (tmp_path / "a" / "b", tmp_path / "a" / "b" / "file"):
-        with pytest.raises(FileExistsError, match="already"):
-            runs.create(taken)
-    assert (tmp_path / "a" / "b" / "file").read_text() == "precious"
+def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
+    run = tmp_path / "a" / "b"
+    assert runs.check_free(run) == run
+    run.mkdir(parents=True)
+    assert runs.check_free(run) == run  # an empty folder will do
+    (run / "file").write_text("precious")
+    for taken in (run, run / "file"):
+        with pytest.raises(FileExistsError, match="not a run"):
+            runs.check_free(taken)
+    (run / runs.CONFIG).write_text("{}")
+    with pytest.raises(FileExistsError, match=r"There is a run .*--resume.*--overwrite"):
+        runs.check_free(run)
+
+
+def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(FileExistsError, match="not a run"):
+        runs.clear(tmp_path)
+    (tmp_path / runs.CHECKPOINTS).mkdir()
+    (tmp_path / runs.CHECKPOINTS / "000000000001.npz").touch()
+    names = [runs.CONFIG, runs.METRICS, runs.SKIPPED, runs.CORRELATION, runs.ENCODER, runs.MODEL]
+    names += [runs.PICTURE, runs.EVALUATION, "evaluation-2.json", ".model.partial.keras"]
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    runs.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -39,6 +57,9 @@ def test_metrics_come_back_as_they_were_added(tmp_path):
     rows = [{"epoch": 1, "loss": 2.5}, {"epoch": 2, "loss": 1.25}]
     for row in rows:
         runs.append_metrics(tmp_path, row)
+    assert runs.read_metrics(tmp_path) == rows
+    runs.write_metrics(tmp_path, rows[:1])
+    runs.append_metrics(tmp_path, rows[1])
     assert runs.read_metrics(tmp_path) == rows
 
 

@@ -84,6 +84,16 @@ def demo(
 def pretrain_command(
     sources: Sources,
     out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; new or empty.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, as it began.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in the folder.")
+    ] = False,
+    from_run: Annotated[
+        pathlib.Path | None,
+        typer.Option("--from", metavar="RUN", help="Start from the weights of another run."),
+    ] = None,
     epochs: Epochs = _defaults.epochs,
     batch_size: BatchSize = _defaults.batch_size,
     encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
@@ -106,7 +116,8 @@ def pretrain_command(
             learning_rate=learning_rate,
             seed=seed,
         )
-        runs.check_free(out)  # before minutes of reading
+        if not (runs.is_run(out) and (resume or overwrite)):
+            runs.check_free(out)  # before minutes of reading
         images = _load(
             sources,
             image_size=image_size,
@@ -115,7 +126,8 @@ def pretrain_command(
         )
         if images.labels is not None:
             console.print("Their labels play no part in training.")
-        _pretrain(images, out, settings)
+        ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run}
+        _pretrain(images, out, settings, **ways)
 
 
 @app.command("views")
@@ -177,12 +189,17 @@ def evaluate_command(
         _evaluate(run, encoder, train, test, seed)
 
 
-def _pretrain(images: data.Images, out: pathlib.Path, settings: Settings) -> pathlib.Path:
+def _pretrain(
+    images: data.Images, out: pathlib.Path, settings: Settings, **ways: Any
+) -> pathlib.Path:
     with _TrainingProgress(settings.epochs) as progress:
-        run = pretrain(images, out, settings, callbacks=[progress])
+        run = pretrain(images, out, settings, callbacks=[progress], **ways)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
-    if len(metrics) < settings.epochs:
-        console.print(f"Interrupted in epoch {len(metrics)} of {settings.epochs}.")
+    if not runs.is_complete(run):
+        console.print(
+            f"Interrupted in epoch {len(metrics)} of {settings.epochs}. The same command with "
+            "--resume goes on."
+        )
     last, seconds = metrics[-1], sum(row["seconds"] for row in metrics)
     console.print(
         f"Trained {len(metrics)} epochs in {seconds:.0f} s. "
@@ -288,7 +305,7 @@ class _TrainingProgress(keras.callbacks.Callback):
             transient=True,
         )
         self._epochs = epochs
-        self._task = self._progress.add_task("Training", total=None, status="")
+        self._task = self._progress.add_task("Training", total=epochs, status="")
 
     def __enter__(self) -> "_TrainingProgress":
         self._progress.start()
@@ -297,11 +314,11 @@ class _TrainingProgress(keras.callbacks.Callback):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._progress.update(self._task, total=self._epochs * self.params["steps"])
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.update(self._task, completed=epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.advance(self._task)
+        self._progress.advance(self._task, 1 / self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         terms = " ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

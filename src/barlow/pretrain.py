@@ -1,24 +1,24 @@
 """`pretrain`: images in, a run with a trained encoder out."""
 
-import contextlib
 import dataclasses
 import importlib.metadata
+import json
 import pathlib
-import signal
-import threading
-import time
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from barlow import data, kernel, losses, models, runs, views
+from barlow import checkpoints, data, interrupts, kernel, losses, models, runs, views
 
 # The picture of the cross-correlation shows this many features at most, of this many images.
 _CORRELATION_FEATURES = 256
 _CORRELATION_IMAGES = 1024
+
+_NO_SETTINGS = ("loss_at_start", "loss_floor", "versions")  # in a run's configuration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,29 +78,45 @@ def pretrain(
     out: str | pathlib.Path,
     settings: Settings | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    from_run: str | pathlib.Path | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> pathlib.Path:
     """Train an encoder on images without labels, into the folder of a run.
 
-    The global random seed of Keras, NumPy and Python is set to the run's. An interrupt (Ctrl-C)
-    ends training after the step that is running; the run is then complete but for the epochs
-    that are missing.
+    The global random seed of Keras, NumPy and Python is set to the run's. An interrupt (Ctrl-C,
+    SIGTERM) ends training after the step that is running; the run is then complete but for the
+    epochs that are missing. Whatever ends it, with ``resume=True`` it goes on from its last
+    checkpoint, in the middle of an epoch too, as if nothing had happened.
 
     Args:
         images: Images, or what to make them from: an array, see :func:`barlow.data.from_array`,
             or a path, a pattern, a list of paths or a ``datasets.Dataset``, see
             :func:`barlow.data.load`. Labels are not used.
-        out: Folder of the run; it must not exist or be empty.
+        out: Folder of the run; it must not exist or be empty, but for the next two.
         settings: How to train. Defaults to ``Settings()``.
-        callbacks: Keras callbacks, told of every step and epoch.
+        callbacks: Keras callbacks, told of every step and epoch. What is left of an epoch that was
+            interrupted is a ``fit`` of its own for them.
+        resume: Go on with the run in the folder, with the same images and settings. A run that is
+            complete stays as it is, and where there is none it begins. Defaults to False.
+        overwrite: Replace the run in the folder. Files that are not of a run stay. Defaults to
+            False.
+        from_run: Folder of another run, from the weights of which this one starts; its encoder
+            must be of the same structure. Defaults to ``None``, random weights.
+        checkpoint_seconds: Time between checkpoints, in seconds, >= 0: 0 for one with every step.
+            More where writing one takes more than a twentieth of that. Defaults to 60.
 
     Returns:
         The folder of the run, see :mod:`barlow.runs`.
 
     Raises:
         FileExistsError: If there is something in the folder already.
-        FileNotFoundError: If ``images`` is a path where there is nothing.
+        FileNotFoundError: If ``images`` is a path where there is nothing, or ``from_run`` is no
+            run.
         TypeError: If ``images`` is nothing of that.
-        ValueError: If the images or a setting are not valid.
+        ValueError: If the images or a setting are not valid, or not those of the run to resume.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8))
@@ -109,47 +125,85 @@ def pretrain(
         >>> barlow.runs.load_encoder(run).predict(images, verbose=0).shape
         (64, 128)
     """
-    runs.check_free(out)  # before minutes of reading and compiling
+    run = pathlib.Path(out)
+    if resume and overwrite:
+        raise ValueError("A run is either resumed or overwritten. Received: both.")
+    going_on = resume and runs.is_run(run)
+    if not (going_on or (overwrite and runs.is_run(run))):
+        runs.check_free(run)  # before minutes of reading and compiling
     images = _as_images(images)
     pixels = images.pixels
     settings = _resolved(settings or Settings(), pixels)
     keras.utils.set_random_seed(settings.seed)
-    batches = data.Batches(pixels, settings.batch_size, settings.seed)
-    model = _model(settings, pixels.shape[1:], steps=settings.epochs * batches.steps_per_epoch)
+    model = _model(settings, pixels)
+    if from_run is not None:
+        _take_weights(model, runs.load_encoder(from_run), from_run)
+    config = _config(settings, pixels, model, from_run)
+    if going_on:
+        _check_same(runs.read_config(run), config)
+        if runs.is_complete(run):
+            return run
 
     # Read twice rather than kept, because a thousand large images are many bytes.
     sample_size = min(_CORRELATION_IMAGES, len(pixels))
     sample = data.Batches(pixels, sample_size, settings.seed, ahead=0)
     before = _cross_correlation(model, *sample[0])
-    with _interrupt_stops(model) as stop:
-        run = runs.create(out)
-        runs.write_json(run / runs.CONFIG, _config(settings, pixels, model))
+    checkpoint = checkpoints.load(run) if going_on else None
+    if checkpoint:
+        checkpoints.restore(model, checkpoint)
+    with interrupts.stop_training(model) as stop:
+        if overwrite:
+            runs.clear(run)
+        run.mkdir(parents=True, exist_ok=True)
+        if not going_on:
+            runs.write_json(run / runs.CONFIG, config)
+        skipped = {**runs.read_skipped(run), **dict(images.skipped)}
 
-        def write_skipped(*_: Any) -> None:
-            skipped = {**dict(images.skipped), **sample.skipped, **batches.skipped}
+        def write_skipped(more: dict[str, str]) -> None:
+            skipped.update(more)
             if skipped:
                 runs.write_json(run / runs.SKIPPED, skipped)
 
-        write_skipped()
-        model.fit(
-            batches,
-            epochs=settings.epochs,
-            steps_per_epoch=batches.steps_per_epoch,
-            shuffle=False,  # the batches shuffle themselves
-            callbacks=[
-                stop,
-                _WriteMetrics(run),
-                keras.callbacks.LambdaCallback(on_epoch_end=write_skipped),
-                *callbacks,
-            ],
-            verbose=0,
-        )
+        write_skipped(sample.skipped)
+        steps = len(pixels) // settings.batch_size
+        record = checkpoints.Record(run, steps, checkpoint_seconds, checkpoint)
+        first_step = checkpoint.step if checkpoint else 0
+        for part in _parts(first_step, steps, settings.epochs):
+            batches = data.Batches(pixels, settings.batch_size, settings.seed, first_step)
+            model.fit(
+                batches,
+                initial_epoch=part.start,
+                epochs=part.stop,
+                steps_per_epoch=steps - first_step % steps,
+                shuffle=False,  # the batches shuffle themselves
+                callbacks=[
+                    stop,
+                    record,
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_end=lambda *_, batches=batches: write_skipped(batches.skipped)
+                    ),
+                    *callbacks,
+                ],
+                verbose=0,
+            )
+            if model.stop_training:
+                break
+            first_step = part.stop * steps
         with runs.replacing(run / runs.CORRELATION) as path:
             np.savez(path, before=before, after=_cross_correlation(model, *sample[0]))
-        for name, part in ((runs.ENCODER, model.encoder), (runs.MODEL, model)):
+        for name, network in ((runs.ENCODER, model.encoder), (runs.MODEL, model)):
             with runs.replacing(run / name) as path:
-                part.save(path)
+                network.save(path)
+        if record.step == settings.epochs * steps:
+            shutil.rmtree(run / runs.CHECKPOINTS, ignore_errors=True)
     return run
+
+
+def _parts(first_step: int, steps_per_epoch: int, epochs: int) -> list[range]:
+    """Epochs that are left, those of one ``fit`` together: an epoch that has begun is one alone."""
+    begun, done = divmod(first_step, steps_per_epoch)
+    whole = begun + bool(done)
+    return [part for part in (range(begun, whole), range(whole, epochs)) if part]
 
 
 def _as_images(images: Any) -> data.Images:
@@ -169,30 +223,68 @@ def _resolved(settings: Settings, pixels: data.Pixels) -> Settings:
     )
 
 
-def _model(settings: Settings, image_shape: tuple[int, ...], steps: int) -> models.BarlowTwins:
+def _model(settings: Settings, pixels: data.Pixels) -> models.BarlowTwins:
     model = models.BarlowTwins(
-        models.encoder(settings.encoder, image_shape),
+        models.encoder(settings.encoder, pixels.shape[1:]),
         projector=settings.projector,
         views=views.ImageViews(settings.recipe, seed=settings.seed),
         loss=losses.Barlow(lambda_=settings.lambda_),
     )
+    steps = settings.epochs * (len(pixels) // settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay))
     return model
 
 
-def _config(settings: Settings, pixels: data.Pixels, model: models.BarlowTwins) -> dict[str, Any]:
+def _take_weights(model: models.BarlowTwins, encoder: keras.Model, run: str | pathlib.Path) -> None:
+    given, expected = (
+        [tuple(weight.shape) for weight in part.weights] for part in (encoder, model.encoder)
+    )
+    if given != expected:
+        raise ValueError(
+            f"The encoder of {run} does not fit: it has {len(given)} weights of other shapes than "
+            f"the {len(expected)} of this encoder. It takes images of shape "
+            f"{encoder.input_shape[1:]}, this one {model.encoder.input_shape[1:]}: choose the "
+            "same encoder and image size."
+        )
+    model.encoder.set_weights(encoder.get_weights())
+
+
+def _config(
+    settings: Settings,
+    pixels: data.Pixels,
+    model: models.BarlowTwins,
+    from_run: str | pathlib.Path | None,
+) -> dict[str, Any]:
     levels = model.levels(settings.batch_size)
     return {
         **dataclasses.asdict(settings),
         "views": dataclasses.asdict(views.RECIPES[settings.recipe]),
         "images": len(pixels),
         "image_shape": pixels.shape[1:],
+        "from_run": None if from_run is None else str(from_run),
         "loss_at_start": levels.start,
         "loss_floor": levels.floor,
         "backend": keras.backend.backend(),
         "versions": {name: importlib.metadata.version(name) for name in ("barlow", "keras")},
     }
+
+
+def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuse to go on with a run by other settings than its own; versions may be newer."""
+    given = json.loads(json.dumps(given))  # as it will come back
+    different = [
+        f"{name} is {run.get(name)!r} in the run and {given.get(name)!r} now"
+        for name in dict.fromkeys([*run, *given])
+        if name not in _NO_SETTINGS and run.get(name) != given.get(name)
+    ]
+    if different:
+        raise ValueError(
+            "A run is resumed as it began, but "
+            + "; ".join(different)
+            + ". Give the settings of its config.json, or start a new run from its weights "
+            "(--from, from_run=...)."
+        )
 
 
 def _cross_correlation(model: models.BarlowTwins, pixels: np.ndarray) -> np.ndarray:
@@ -205,47 +297,3 @@ def _cross_correlation(model: models.BarlowTwins, pixels: np.ndarray) -> np.ndar
         for z in (za, zb)
     )
     return a.T @ b / len(a)
-
-
-@contextlib.contextmanager
-def _interrupt_stops(model: keras.Model) -> Iterator[keras.callbacks.Callback]:
-    """Ctrl-C lets the step that is running finish; a second one interrupts as usual.
-
-    The callback is for ``fit``, which sets ``stop_training`` back to False after it has built
-    the model and before training begins: an interrupt until then would be lost.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield keras.callbacks.Callback()  # only the main thread may handle signals
-        return
-    previous, interrupted = signal.getsignal(signal.SIGINT), threading.Event()
-
-    def stop(*_: Any) -> None:
-        interrupted.set()
-        model.stop_training = True
-        signal.signal(signal.SIGINT, previous)
-
-    def stop_again(_: Any) -> None:
-        if interrupted.is_set():
-            model.stop_training = True
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield keras.callbacks.LambdaCallback(on_train_begin=stop_again)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-class _WriteMetrics(keras.callbacks.Callback):
-    """The metrics of every epoch, as a line of ``metrics.jsonl``."""
-
-    def __init__(self, run: pathlib.Path):
-        super().__init__()
-        self._run = run
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seconds = time.perf_counter() - self._start
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
-        runs.append_metrics(self._run, {"epoch": epoch + 1, **metrics, "seconds": seconds})

@@ -4,19 +4,22 @@
     metrics.jsonl       one line per epoch
     skipped.json        images that could not be read, and why; if there are any
     correlation.npz     cross-correlation of the two views before and after training
+    checkpoints/        where training stands, until it is complete
     encoder.keras       the encoder: images with values 0 .. 255 to features
     model.keras         encoder, projector, views, loss and optimizer
     training.png        the picture of the two
     evaluation.json     what the encoder is worth
 
-Every file but the growing ``metrics.jsonl`` is written beside its place and then renamed, so
-that what is there is whole.
+Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is
+safely on the disk, so that what is there is whole.
 """
 
 import contextlib
 import itertools
 import json
+import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,21 +29,11 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 SKIPPED = "skipped.json"
 CORRELATION = "correlation.npz"
+CHECKPOINTS = "checkpoints"
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
 PICTURE = "training.png"
 EVALUATION = "evaluation.json"
-
-
-def create(path: str | pathlib.Path) -> pathlib.Path:
-    """Make the folder of a new run.
-
-    Raises:
-        FileExistsError: If there is something at the path already, but for an empty folder.
-    """
-    run = check_free(path)
-    run.mkdir(parents=True, exist_ok=True)
-    return run
 
 
 def check_free(path: str | pathlib.Path) -> pathlib.Path:
@@ -50,9 +43,48 @@ def check_free(path: str | pathlib.Path) -> pathlib.Path:
         FileExistsError: If there is something at the path already, but for an empty folder.
     """
     run = pathlib.Path(path)
+    if is_run(run):
+        raise FileExistsError(
+            f"There is a run at {run} already. Go on with it (--resume, resume=True), replace it "
+            "(--overwrite, overwrite=True) or choose another folder."
+        )
     if run.exists() and not (run.is_dir() and not any(run.iterdir())):
-        raise FileExistsError(f"There is something at {run} already. Choose another folder.")
+        raise FileExistsError(
+            f"There is something at {run} already that is not a run. Choose another folder."
+        )
     return run
+
+
+def is_run(path: str | pathlib.Path) -> bool:
+    """Whether there is a run at the path, complete or not."""
+    return (pathlib.Path(path) / CONFIG).is_file()
+
+
+def is_complete(path: str | pathlib.Path) -> bool:
+    """Whether there is a run at the path that has trained all its epochs."""
+    run = pathlib.Path(path)
+    return is_run(run) and (run / MODEL).is_file() and not (run / CHECKPOINTS).exists()
+
+
+def clear(path: str | pathlib.Path) -> None:
+    """Remove what a run has written; files that are not of a run stay.
+
+    Raises:
+        FileExistsError: If there is something else than a run at the path.
+    """
+    run = pathlib.Path(path)
+    if not is_run(run):
+        check_free(run)
+        return
+    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+    evaluations = pathlib.Path(EVALUATION)
+    for file in (
+        *(run / name for name in (METRICS, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
+        *run.glob(f"{evaluations.stem}*{evaluations.suffix}"),
+        *run.glob(".*.partial.*"),
+        run / CONFIG,  # the last, without which it is no run
+    ):
+        file.unlink(missing_ok=True)
 
 
 def load_encoder(run: str | pathlib.Path) -> keras.Model:
@@ -64,7 +96,8 @@ def load_encoder(run: str | pathlib.Path) -> keras.Model:
     path = pathlib.Path(run) / ENCODER
     if not path.is_file():
         raise FileNotFoundError(
-            f"{run} is not a finished run: it has no {ENCODER}. Make one with `barlow pretrain`."
+            f"{run} is not a finished run: it has no {ENCODER}. Make one with "
+            "`barlow pretrain`, or go on with one with `--resume`."
         )
     return keras.models.load_model(path)
 
@@ -78,6 +111,18 @@ def read_metrics(run: str | pathlib.Path) -> list[dict[str, float]]:
 def read_config(run: str | pathlib.Path) -> dict[str, Any]:
     """The settings of a run."""
     return json.loads((pathlib.Path(run) / CONFIG).read_text())
+
+
+def read_skipped(run: str | pathlib.Path) -> dict[str, str]:
+    """Images of a run that could not be read, and why."""
+    path = pathlib.Path(run) / SKIPPED
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_metrics(run: pathlib.Path, rows: list[dict[str, float]]) -> None:
+    """Make these the metrics of a run."""
+    with replacing(run / METRICS) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def append_metrics(run: pathlib.Path, metrics: dict[str, float]) -> None:
@@ -98,6 +143,8 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())  # or a loss of power may leave the new name on an empty file
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-_BLOCK = 28  # points: fewer copy more of the pixels, more multiply by more of the zeros
+_BLOCK = 20  # points: fewer copy more of the pixels, more multiply by more of the zeros
 _BLUR_REACH = 4  # standard deviations, beyond which less than 1e-4 of a blur lies
 
 

@@ -1,0 +1,168 @@
+"""Checkpoints: all that a training stands on, so that it goes on as if it had not stopped.
+
+A checkpoint of a run is one file, ``checkpoints/STEP.npz``: every variable of model, optimizer and
+metrics, where all random draws stand, and the metrics of the epochs so far. It is written beside
+its place and renamed when it is safely on the disk, and the one before it stays until the next;
+so a process may be killed at any moment. What is damaged all the same is noticed by its check sums,
+and the one before it is taken.
+"""
+
+import json
+import pathlib
+import time
+import warnings
+import zipfile
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from barlow import runs
+
+_KEPT = 2
+_WORTH = 20  # times as long as it takes to write it is trained before the next checkpoint
+
+
+class Checkpoint(NamedTuple):
+    """Where a training stands."""
+
+    step: int
+    """Steps since its start."""
+    variables: list[np.ndarray]
+    """Those of model, optimizer and metrics, in the order of the model."""
+    epochs: list[dict[str, float]]
+    """Metrics of the epochs that are complete."""
+    seconds: float
+    """Spent in the epoch that is not."""
+
+
+def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint of a run, whole or not at all, and let go of the one before the last.
+
+    Raises:
+        OSError: If it cannot be written; those that are there stay.
+    """
+    folder = run / runs.CHECKPOINTS
+    folder.mkdir(exist_ok=True)
+    progress = json.dumps({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
+    with runs.replacing(folder / f"{checkpoint.step:012}.npz") as path:
+        np.savez(path, *checkpoint.variables, progress=np.array(progress))
+    for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left half
+        old.unlink()
+
+
+def load(run: pathlib.Path) -> Checkpoint | None:
+    """The newest whole checkpoint of a run; ``None`` if there is none.
+
+    Damaged ones are passed over, with a warning.
+    """
+    for path in _newest_first(run):
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                progress = json.loads(str(arrays["progress"]))
+                variables = [arrays[f"arr_{index}"] for index in range(len(arrays.files) - 1)]
+            return Checkpoint(int(path.stem), variables, **progress)
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            warnings.warn(
+                f"The checkpoint {path} is damaged and is passed over: {error}", stacklevel=2
+            )
+    return None
+
+
+def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Put a compiled model, which has been called, to where the checkpoint stands.
+
+    Raises:
+        ValueError: If the checkpoint is of another model.
+    """
+    model.optimizer.build(model.trainable_variables)
+    variables = _variables(model)
+    given = [tuple(array.shape) for array in checkpoint.variables]
+    expected = [tuple(variable.shape) for variable in variables]
+    if given != expected:
+        raise ValueError(
+            "The checkpoint is of another model, or of another version of barlow or Keras: its "
+            f"{len(given)} variables do not fit the model's {len(expected)}."
+        )
+    for variable, array in zip(variables, checkpoint.variables, strict=True):
+        variable.assign(array)
+
+
+def _newest_first(run: pathlib.Path) -> list[pathlib.Path]:
+    paths = (run / runs.CHECKPOINTS).glob("[0-9]*.npz")
+    return sorted(paths, key=lambda path: int(path.stem), reverse=True)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+
+class Record(keras.callbacks.Callback):
+    """Keeps a run's ``metrics.jsonl`` and its checkpoints while ``fit`` trains.
+
+    Args:
+        run: Folder of the run.
+        steps_per_epoch: Steps of a whole epoch.
+        seconds: Between checkpoints, >= 0: 0 for one with every step. Longer where writing one
+            takes more than a twentieth of that. There is one when training is stopped, too.
+        start: Checkpoint from which training goes on. Defaults to ``None``, from its beginning.
+
+    Attributes:
+        step: Steps since the training began.
+    """
+
+    def __init__(
+        self,
+        run: pathlib.Path,
+        steps_per_epoch: int,
+        seconds: float,
+        start: Checkpoint | None = None,
+    ):
+        super().__init__()
+        self._run, self._steps_per_epoch, self._seconds = run, steps_per_epoch, seconds
+        self._start = start
+        self._epochs = list(start.epochs) if start else []
+        self.step = self._first_step = start.step if start else 0
+        self._saved, self._pause = time.perf_counter(), seconds
+        runs.write_metrics(run, self._epochs)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take up the metrics of an epoch that goes on: Keras has reset them."""
+        self._epoch_start, self._first_step = time.perf_counter(), self.step
+        if self._start and self.step % self._steps_per_epoch:
+            self._epoch_start -= self._start.seconds
+            metrics = self.model.metrics_variables
+            values = self._start.variables[-len(metrics) :] if metrics else []
+            for variable, value in zip(metrics, values, strict=True):
+                variable.assign(value)
+        self._start = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint when it is time; at the end of an epoch, with the metrics of it."""
+        self.step = self._first_step + batch + 1
+        if self.step % self._steps_per_epoch and self._due():
+            self._save(self._epochs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the metrics of the epoch, of which steps may be missing if training is stopped."""
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        seconds = time.perf_counter() - self._epoch_start
+        row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
+        runs.append_metrics(self._run, row)
+        whole = self.step % self._steps_per_epoch == 0
+        if whole:
+            self._epochs.append(row)
+            self._epoch_start = time.perf_counter()  # of which nothing is spent yet
+        if self.model.stop_training or self._due():
+            self._save(self._epochs)
+
+    def _due(self) -> bool:
+        return time.perf_counter() - self._saved >= self._pause
+
+    def _save(self, epochs: list[dict[str, float]]) -> None:
+        begin = time.perf_counter()
+        variables = [ops.convert_to_numpy(variable.value) for variable in _variables(self.model)]
+        save(self._run, Checkpoint(self.step, variables, epochs, begin - self._epoch_start))
+        self._saved = time.perf_counter()
+        self._pause = self._seconds and max(self._seconds, _WORTH * (self._saved - begin))
