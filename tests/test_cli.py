@@ -128,8 +128,12 @@ def test_a_run_is_resumed_overwritten_and_begun_from_another(barlow, run, folder
         assert code == 0, output
         assert "Trained 2 epochs" in output
     assert runs.read_config(other)["from_run"] == str(out)
-    code, output = barlow("pretrain", folders / "plain", "--epochs", 1, "--out", out, "--overwrite")
+    code, output = barlow(
+        "pretrain", folders / "plain", "--epochs", 1, "--out", out, "--overwrite",
+        "--micro-batch-size", 120,
+    )  # fmt: skip
     assert code == 0, output
+    assert runs.read_config(out)["micro_batch_size"] == 120
     assert runs.read_config(out)["epochs"] == 1
 
 

@@ -1,4 +1,4 @@
-"""The backend that Keras runs on: which, when nobody said, and how it gets its memory on a CPU."""
+"""The backend that Keras runs on: which, when nobody said, its memory, what Keras lacks of it."""
 
 import ctypes
 import importlib.util
@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h: what to give back, what to map apart
 
@@ -57,6 +59,71 @@ def keep_freed_memory() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
+    """``carry = body(index, carry)`` for every index, strictly one after the other.
+
+    Args:
+        count: How often, an integer or a tensor of one.
+        body: Gives what it was given, of the same structure, shapes and dtypes.
+        carry: Nested tensors.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.fori_loop(0, count, body, carry)
+    import tensorflow as tf  # noqa: PLC0415
+
+    # Keras' loop lets TensorFlow begin ten rounds at a time, with the memory of all of them.
+    _, carry = tf.while_loop(
+        lambda index, _: index < count,
+        lambda index, carry: (index + 1, body(index, carry)),
+        (0, carry),
+        parallel_iterations=1,
+    )
+    return carry
+
+
+def pull_back(
+    function: Callable[..., tuple[Any, Any]], inputs: list[Any], upstream: Any
+) -> tuple[list[Any], Any]:
+    """Gradients of a function that gives a tensor, and something else beside it.
+
+    Args:
+        function: From the inputs to a tensor and something else, which is not differentiated.
+        inputs: Tensors.
+        upstream: Gradient with respect to the function's tensor, of its shape.
+
+    Returns:
+        Gradients with respect to the inputs, zeros where the tensor does not depend on one, and
+        what the function gave beside the tensor.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "jax":
+        import jax  # noqa: PLC0415
+
+        _, differentiate, beside = jax.vjp(function, *inputs, has_aux=True)
+        return list(differentiate(upstream)), beside
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output, beside = function(*inputs)
+        zero = tf.UnconnectedGradients.ZERO
+        return tape.gradient(output, inputs, upstream, unconnected_gradients=zero), beside
+    import torch  # noqa: PLC0415
+
+    leaves = [value.detach().requires_grad_() for value in inputs]
+    with torch.enable_grad():
+        output, beside = function(*leaves)
+    gradients = torch.autograd.grad(output, leaves, upstream, allow_unused=True)
+    return [
+        torch.zeros_like(leaf) if gradient is None else gradient
+        for leaf, gradient in zip(leaves, gradients, strict=True)
+    ], keras.tree.map_structure(torch.Tensor.detach, beside)
 
 
 def _configured() -> str:

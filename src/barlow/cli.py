@@ -96,6 +96,10 @@ def pretrain_command(
     ] = None,
     epochs: Epochs = _defaults.epochs,
     batch_size: BatchSize = _defaults.batch_size,
+    micro_batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images to embed at a time, for large batches with little memory."),
+    ] = _defaults.micro_batch_size,
     encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
     recipe: RecipeName = _defaults.recipe,
     image_size: ImageSize = None,
@@ -113,6 +117,7 @@ def pretrain_command(
             recipe=recipe,
             epochs=epochs,
             batch_size=batch_size,
+            micro_batch_size=micro_batch_size,
             learning_rate=learning_rate,
             seed=seed,
         )

@@ -34,6 +34,9 @@ class Settings:
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
         epochs: Passes over the images, >= 1. Defaults to 100.
         batch_size: Images per step, >= 2; all of them where there are fewer. Defaults to 256.
+        micro_batch_size: Images that are embedded at a time, >= 1, to have a large batch with
+            little memory: see :meth:`barlow.BarlowTwins.compile`. Defaults to ``None``, all of the
+            batch.
         learning_rate: Highest learning rate of AdamW, > 0; it falls to zero along half a cosine.
             Defaults to 0.002.
         weight_decay: Weight decay of AdamW, >= 0. Defaults to 0.0001.
@@ -53,6 +56,7 @@ class Settings:
     lambda_: float = 0.005
     epochs: int = 100
     batch_size: int = 256
+    micro_batch_size: int | None = None
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     seed: int = 0
@@ -232,7 +236,10 @@ def _model(settings: Settings, pixels: data.Pixels) -> models.BarlowTwins:
     )
     steps = settings.epochs * (len(pixels) // settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    model.compile(keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay))
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay),
+        micro_batch_size=settings.micro_batch_size,
+    )
     return model
 
 

@@ -110,6 +110,19 @@ def test_a_model_that_was_saved_and_loaded_goes_on_as_if_it_had_not_been(images,
     )
 
 
+def test_penalties_of_weights_are_in_the_loss_and_not_in_its_terms(images):
+    inputs = keras.Input((8, 8, 1))
+    penalty = keras.regularizers.L2(0.1)
+    outputs = keras.layers.Dense(8, kernel_regularizer=penalty)(keras.layers.Flatten()(inputs))
+    model = barlow.BarlowTwins(keras.Model(inputs, outputs))
+    model.compile("sgd")
+    found = model.evaluate((images, 255 - images), batch_size=128, verbose=0, return_dict=True)
+    added = 0.1 * np.square(model.encoder.layers[-1].get_weights()[0]).sum()
+    assert added > 0.1
+    terms = found["invariance"] + found["redundancy"]
+    assert found["loss"] == pytest.approx(terms + added, rel=1e-4)
+
+
 def test_the_loss_is_the_one_that_was_given_to_the_model_and_no_other(images):
     model = make_model(loss=losses.Barlow(lambda_=0.0))
     found = model.evaluate(images, verbose=0, return_dict=True)

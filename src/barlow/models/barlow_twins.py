@@ -8,6 +8,7 @@ from keras import ops
 
 from barlow import backend, kernel, losses
 from barlow.models.networks import projector as make_projector
+from barlow.models.pieces import embed_by_pieces
 
 # Reductions to the mean over samples, of which the metrics are the two terms.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
@@ -89,6 +90,7 @@ class BarlowTwins(keras.Model):
         self.objective = loss
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
+        self.micro_batch_size: int | None = None
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Embeddings of both views of each input.
@@ -101,6 +103,14 @@ class BarlowTwins(keras.Model):
         Returns:
             ``(za, zb)``, each of shape ``[batch, projector features]``.
         """
+        if training and self.micro_batch_size:
+            last = self.projector.outputs[0]
+            return embed_by_pieces(
+                self._embed, self, inputs, self.micro_batch_size, last.shape[-1], last.dtype
+            )
+        return self._embed(inputs, training=training)
+
+    def _embed(self, inputs: Any, training: bool | None = True) -> tuple[Any, Any]:
         if self.views is not None:
             inputs = self.views(inputs)
         elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
@@ -114,17 +124,33 @@ class BarlowTwins(keras.Model):
         za, zb = (self.projector(self.encoder(x, training=training)) for x in inputs)
         return za, zb
 
-    def compile(self, optimizer: Any = "adamw", loss: None = None, **kwargs: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any = "adamw",
+        loss: None = None,
+        micro_batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Configure training.
 
         Args:
             optimizer: Keras optimizer or its name. Defaults to ``"adamw"``.
             loss: Not to be given: the model has its loss.
+            micro_batch_size: Inputs that are embedded at a time, >= 1. The loss and its gradient
+                remain those of the whole batch; the memory becomes that of so many inputs and of
+                the embeddings, and every input is embedded twice. Batch normalisation takes the
+                statistics of so many inputs, so that they should not be few. Defaults to ``None``,
+                the whole batch.
             **kwargs: As for ``keras.Model.compile``.
 
         Raises:
-            ValueError: If a loss is given.
+            ValueError: If a loss is given, or ``micro_batch_size`` is below 1.
         """
+        if micro_batch_size is not None and micro_batch_size < 1:
+            raise ValueError(
+                f"`micro_batch_size` must be at least 1, or None. Received: {micro_batch_size}."
+            )
+        self.micro_batch_size = micro_batch_size
         if loss is not None:
             raise ValueError(
                 "The model already has its loss. Give another one to the constructor: "
@@ -174,7 +200,7 @@ class BarlowTwins(keras.Model):
             plain = self.objective(*detached)
         else:
             for penalty in self.losses:
-                plain -= ops.stop_gradient(penalty)
+                plain = plain - ops.stop_gradient(penalty)  # in place it would change the loss
         invariance = kernel.invariance(*detached)
         samples = ops.shape(za)[0]
         self.invariance_tracker.update_state(invariance, sample_weight=samples)
@@ -210,6 +236,7 @@ class BarlowTwins(keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of :meth:`compile`, serialised."""
         config = super().get_compile_config()
+        config["micro_batch_size"] = self.micro_batch_size
         return {key: value for key, value in config.items() if key != "loss"}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -1,0 +1,140 @@
+import multiprocessing
+
+import keras
+import numpy as np
+import pytest
+
+import barlow
+from barlow import losses
+from barlow.views import ImageViews
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (24, 8, 8, 1)).astype("float32")
+PAIR = (IMAGES, IMAGES[:, ::-1].copy())
+
+
+def make_model(micro_batch_size, *, random=False, regularizer=None, activity=None, **options):
+    """Model whose steps are its gradients; one with random parts has batch statistics, too."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(8, 3, activation="tanh", kernel_regularizer=regularizer),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(8, activity_regularizer=activity),
+    ]
+    if random:
+        layers += [keras.layers.BatchNormalization(), keras.layers.Dropout(0.3, seed=1)]
+    projector = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
+    views = ImageViews("glyphs", seed=0) if random else None
+    model = barlow.BarlowTwins(
+        keras.Sequential(layers), projector, views, losses.Barlow(lambda_=0.1)
+    )
+    sgd = keras.optimizers.SGD(0.01)
+    model.compile(sgd, micro_batch_size=micro_batch_size, **options)
+    return model
+
+
+def trained(data, *arguments, batch_size=24, **options):
+    """Metrics, weights and all other states after training."""
+    model = make_model(*arguments, **options)
+    history = model.fit(data, batch_size=batch_size, shuffle=False, epochs=2, verbose=0).history
+    variables = [keras.ops.convert_to_numpy(variable.value) for variable in model.variables]
+    return history, variables
+
+
+def assert_same(found, expected):
+    for a, b in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("piece", [1, 8, 10, 24, 30])
+def test_whatever_the_piece_training_is_that_of_the_whole_batch(piece):
+    assert_same(trained(PAIR, piece), trained(PAIR, None))
+
+
+def test_batches_that_are_not_all_of_one_size_have_their_own_gradients():
+    assert_same(trained(PAIR, 6, batch_size=16), trained(PAIR, None, batch_size=16))
+
+
+def test_penalties_of_weights_count_once():
+    penalty = keras.regularizers.L2(0.1)
+    found, expected = (trained(PAIR, piece, regularizer=penalty) for piece in (8, None))
+    assert_same(found, expected)
+
+
+def test_both_times_the_random_draws_are_the_same_and_statistics_are_updated_once():
+    """With a single piece all must be as without pieces: views, dropout, moving averages, seeds."""
+    assert_same(trained(IMAGES, 24, random=True), trained(IMAGES, None, random=True))
+
+
+def test_every_piece_has_its_own_random_draws():
+    model = make_model(12, random=True)
+    twice = np.concatenate([IMAGES[:12], IMAGES[:12]])
+    za, _ = model(twice, training=True)
+    za = keras.ops.convert_to_numpy(za)
+    assert np.abs(za[:12] - za[12:]).max() > 0.01
+
+
+def test_evaluation_and_prediction_are_not_concerned():
+    with_pieces, plain = make_model(8), make_model(None)
+    assert_same(with_pieces.predict(PAIR, verbose=0), plain.predict(PAIR, verbose=0))
+    assert_same(with_pieces.evaluate(PAIR, verbose=0), plain.evaluate(PAIR, verbose=0))
+
+
+def test_a_loss_that_a_layer_adds_for_its_inputs_is_refused():
+    model = make_model(8, activity=keras.regularizers.L2(0.1))
+    with pytest.raises(ValueError, match="activity regularizer"):
+        model.fit(PAIR, batch_size=24, verbose=0)
+
+
+def test_the_size_of_a_piece_is_saved_and_must_be_valid(tmp_path):
+    model = make_model(8)
+    model.fit(PAIR, batch_size=24, verbose=0)
+    model.save(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras").micro_batch_size == 8
+    with pytest.raises(ValueError, match="`micro_batch_size` must be at least 1"):
+        model.compile("sgd", micro_batch_size=0)
+
+
+def test_half_precision_is_taken(request):
+    before = keras.config.dtype_policy()
+    request.addfinalizer(lambda: keras.config.set_dtype_policy(before))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    found, expected = (trained(PAIR, piece)[0]["loss"] for piece in (8, None))
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
+def peak_memory(batch, piece, connection):
+    """Megabytes that training adds to those of the process with model and images, at its peak."""
+    import resource
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    for _ in range(3):
+        x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+    encoder = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    model = barlow.BarlowTwins(encoder, (64,), ImageViews("photos", seed=0))
+    model.compile("sgd", micro_batch_size=piece)
+    images = np.random.default_rng(0).integers(0, 256, (batch, 32, 32, 3), dtype="uint8")
+    model.fit(images[:2], batch_size=2, verbose=0)  # libraries, threads
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.fit(images, batch_size=batch, verbose=0)
+    connection.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_while_the_batch_grows_sixteen_times():
+    processes = multiprocessing.get_context("spawn")
+
+    def peak(batch, piece):
+        ours, theirs = processes.Pipe()
+        process = processes.Process(target=peak_memory, args=(batch, piece, theirs))
+        process.start()
+        result = ours.recv()
+        process.join()
+        return result
+
+    small, large, whole = peak(64, 64), peak(1024, 64), peak(1024, None)
+    # What grows is the images themselves, as bytes, in batches that are made ready.
+    assert large - small < 0.1 * (whole - small)
