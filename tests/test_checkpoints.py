@@ -179,6 +179,27 @@ def test_where_there_is_no_room_for_a_checkpoint_those_before_it_stay(tmp_path):
     assert before == {path: path.read_bytes() for path in (tmp_path / runs.CHECKPOINTS).iterdir()}
 
 
+@pytest.mark.parametrize("every", [0, 1e6], ids=["by a checkpoint", "by an epoch"])
+def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_path):
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                kernel = self.model.projector.layers[-1].kernel
+                kernel.assign(np.nan * np.ones(kernel.shape))
+
+    with pytest.raises(FloatingPointError, match=r"learning rate") as error:
+        train(images, tmp_path / "run", Spoil(), checkpoint_seconds=every)
+    steps = {0: 3, 1e6: 4}  # which notice it
+    assert f"By step {steps[every]} " in str(error.value)
+    checkpoint = checkpoints.load(tmp_path / "run")
+    if every:
+        assert checkpoint is None
+    else:
+        assert "The checkpoint of step 2 is from before." in str(error.value)
+        assert checkpoint.step == 2
+        assert all(np.isfinite(array).all() for array in checkpoint.variables)
+
+
 def everything(run):
     return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 

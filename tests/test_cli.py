@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -217,6 +218,36 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         assert words in output, (arguments, output)
         assert not new.exists()
         assert sorted(run.iterdir()) == before
+
+
+def test_encoders_are_listed_with_their_sizes(barlow):
+    code, output = barlow("encoders")
+    assert code == 0, output
+    assert re.search(r"resnet50 +│ +2048 +│ +23\.56", output)
+    assert "EfficientNetV2B0" in output
+
+
+def test_an_encoder_of_ones_own_trains_and_is_evaluated(folders, tmp_path):
+    """One with a layer of its own, from where the command runs."""
+    (tmp_path / "ours.py").write_text(
+        "import keras\n"
+        "@keras.saving.register_keras_serializable('ours')\n"
+        "class Half(keras.layers.Layer):\n"
+        "    def call(self, x):\n"
+        "        return x / 2\n"
+        "def small(image_shape):\n"
+        "    layers = [keras.Input(image_shape), keras.layers.Rescaling(1 / 255), Half(),\n"
+        "              keras.layers.Flatten(), keras.layers.Dense(8, activation='tanh')]\n"
+        "    return keras.Sequential(layers)\n"
+    )
+    for arguments in (
+        ("pretrain", folders / "plain", "--out", "run", "--epochs", "1", "--encoder", "ours:small"),
+        ("evaluate", "run", folders / "classes"),
+    ):
+        done = subprocess.run(
+            [COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_without_a_command_the_help_is_shown(barlow):

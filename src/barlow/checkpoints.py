@@ -101,6 +101,10 @@ def _variables(model: keras.Model) -> list[Any]:
 class Record(keras.callbacks.Callback):
     """Keeps a run's ``metrics.jsonl`` and its checkpoints while ``fit`` trains.
 
+    No checkpoint is made of what is not a number any more: training ends with a
+    ``FloatingPointError``, which every epoch and every checkpoint looks for, and the checkpoints
+    from before stay.
+
     Args:
         run: Folder of the run.
         steps_per_epoch: Steps of a whole epoch.
@@ -154,7 +158,7 @@ class Record(keras.callbacks.Callback):
         if whole:
             self._epochs.append(row)
             self._epoch_start = time.perf_counter()  # of which nothing is spent yet
-        if self.model.stop_training or self._due():
+        if self.model.stop_training or self._due() or not np.isfinite(metrics.get("loss", 0.0)):
             self._save(self._epochs)
 
     def _due(self) -> bool:
@@ -163,6 +167,23 @@ class Record(keras.callbacks.Callback):
     def _save(self, epochs: list[dict[str, float]]) -> None:
         begin = time.perf_counter()
         variables = [ops.convert_to_numpy(variable.value) for variable in _variables(self.model)]
+        self._check(variables)
         save(self._run, Checkpoint(self.step, variables, epochs, begin - self._epoch_start))
         self._saved = time.perf_counter()
         self._pause = self._seconds and max(self._seconds, _WORTH * (self._saved - begin))
+
+    def _check(self, arrays: list[np.ndarray]) -> None:
+        """Refuse to go on with, and to keep, what is not a number."""
+        bad = [
+            variable.path
+            for variable, array in zip(_variables(self.model), arrays, strict=True)
+            if not np.isfinite(array).all()
+        ]
+        if bad:
+            good = [int(path.stem) for path in _newest_first(self._run)]
+            raise FloatingPointError(
+                f"By step {self.step} training has come to values that are not numbers, in "
+                f"{len(bad)} of {len(arrays)} variables, {bad[0]} the first of them. "
+                + (f"The checkpoint of step {good[0]} is from before. " if good else "")
+                + "Most often the learning rate is too high: train again with a lower one."
+            )

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ except ModuleNotFoundError as error:
 
 import keras
 
-from barlow import data, evaluation, report, runs, views
+from barlow import data, evaluation, models, report, runs, views
 from barlow.pretrain import Settings, pretrain
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ Background = Annotated[
 
 def main() -> None:
     """Entry point of the `barlow` command."""
+    sys.path.insert(0, str(pathlib.Path.cwd()))  # as `python -m`: for encoders of the user's own
     app()
 
 
@@ -100,7 +102,9 @@ def pretrain_command(
         int | None,
         typer.Option(help="Images to embed at a time, for large batches with little memory."),
     ] = _defaults.micro_batch_size,
-    encoder: Annotated[str, typer.Option(help="Name of the encoder.")] = _defaults.encoder,
+    encoder: Annotated[
+        str, typer.Option(help="Encoder: see `barlow encoders`.")
+    ] = _defaults.encoder,
     recipe: RecipeName = _defaults.recipe,
     image_size: ImageSize = None,
     learning_rate: Annotated[
@@ -161,6 +165,22 @@ def views_command(
         report.draw_views(chosen, layer, out, pairs)
         console.print(f"Recipe {name}: {layer.recipe}", soft_wrap=True)
         console.print(f"Written to {out}", soft_wrap=True)
+
+
+@app.command("encoders")
+def encoders_command(
+    image_size: Annotated[int, typer.Option(min=8, help="Height and width of the images.")] = 224,
+) -> None:
+    """List the encoders that have a name, with their sizes."""
+    table = Table(caption="Also: the path of a .keras file, or module:function")
+    for heading in ("encoder", "features", "million weights"):
+        table.add_column(heading, justify="left" if heading == "encoder" else "right")
+    for name in models.ENCODERS:
+        encoder = models.encoder(name, (image_size, image_size, 3))
+        size = f"{encoder.count_params() / 1e6:.2f}"
+        table.add_row(name, str(encoder.output_shape[1]), size)
+    console.print(table)
+    console.print(f"And of keras.applications: {', '.join(models.APPLICATIONS)}.")
 
 
 @app.command("evaluate")
@@ -290,7 +310,7 @@ def _clear_errors() -> Iterator[None]:
     """What the user can mend is one sentence and exit code 2."""
     try:
         yield
-    except (OSError, ValueError, ModuleNotFoundError) as error:
+    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
         message = Text.assemble(("Error: ", "red"), str(error))
         Console(stderr=True).print(message, soft_wrap=True)
         raise typer.Exit(2) from error

@@ -26,8 +26,8 @@ class Settings:
     """How to train.
 
     Args:
-        encoder: Name of an encoder, a key of ``barlow.models.ENCODERS``. Defaults to
-            ``"conv"``.
+        encoder: Name of an encoder, a ``.keras`` file or ``module:function``: see
+            :func:`barlow.models.encoder`. Defaults to ``"conv"``.
         recipe: Name of a recipe of views, a key of ``barlow.views.RECIPES``. Defaults to
             ``"auto"``: see :func:`barlow.views.recipe_for`.
         projector: Widths of the projector's layers. Defaults to ``(512, 512)``.
@@ -62,12 +62,10 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for kind, name, known in (
-            ("encoder", self.encoder, models.ENCODERS),
-            ("recipe", self.recipe, ("auto", *views.RECIPES)),
-        ):
-            if name not in known:
-                raise ValueError(f"No {kind} is called {name!r}. Known: {', '.join(known)}.")
+        models.find(self.encoder)
+        known = ("auto", *views.RECIPES)
+        if self.recipe not in known:
+            raise ValueError(f"No recipe is called {self.recipe!r}. Known: {', '.join(known)}.")
         for name, smallest in (("epochs", 1), ("batch_size", 2), ("weight_decay", 0), ("seed", 0)):
             if getattr(self, name) < smallest:
                 raise ValueError(
@@ -119,6 +117,8 @@ def pretrain(
         FileExistsError: If there is something in the folder already.
         FileNotFoundError: If ``images`` is a path where there is nothing, or ``from_run`` is no
             run.
+        FloatingPointError: If training comes to values that are not numbers; the checkpoints from
+            before stay.
         TypeError: If ``images`` is nothing of that.
         ValueError: If the images or a setting are not valid, or not those of the run to resume.
 

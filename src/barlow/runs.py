@@ -25,6 +25,8 @@ from typing import Any
 
 import keras
 
+from barlow import models
+
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 SKIPPED = "skipped.json"
@@ -92,6 +94,7 @@ def load_encoder(run: str | pathlib.Path) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the path is not that of a run which has an encoder.
+        ValueError: If the encoder came from ``module:function`` and that is not there any more.
     """
     path = pathlib.Path(run) / ENCODER
     if not path.is_file():
@@ -99,6 +102,9 @@ def load_encoder(run: str | pathlib.Path) -> keras.Model:
             f"{run} is not a finished run: it has no {ENCODER}. Make one with "
             "`barlow pretrain`, or go on with one with `--resume`."
         )
+    name = str(read_config(run).get("encoder")) if is_run(run) else ""
+    if ":" in name:
+        models.find(name)  # imports the layers of the user's own that it may have
     return keras.models.load_model(path)
 
 

@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from barlow import backend, kernel, losses
-from barlow.models.networks import projector as make_projector
 from barlow.models.pieces import embed_by_pieces
+from barlow.models.projector import projector as make_projector
 
 # Reductions to the mean over samples, of which the metrics are the two terms.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")

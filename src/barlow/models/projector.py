@@ -1,0 +1,41 @@
+"""The projector between an encoder and the loss."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def projector(
+    features: int, widths: Sequence[int] = (512, 512), name: str = "projector"
+) -> keras.Model:
+    """Projector of Barlow Twins: hidden layers with batch normalisation and ReLU, then linear.
+
+    The paper's has widths ``(8192, 8192, 8192)`` (Zbontar et al., 2021, section 2.2).
+
+    Args:
+        features: Number of features of the encoder's output.
+        widths: Width of each layer; the last one is the number of features that the loss sees.
+            Defaults to ``(512, 512)``.
+        name: Name of the model. Defaults to ``"projector"``.
+
+    Returns:
+        A model from ``[batch, features]`` to ``[batch, widths[-1]]``.
+
+    Raises:
+        ValueError: If ``widths`` is empty or holds anything but positive integers.
+
+    Example:
+        >>> barlow.models.projector(128, (512, 256)).output_shape
+        (None, 256)
+    """
+    if not widths or any(not isinstance(width, int) or width < 1 for width in widths):
+        raise ValueError(f"`widths` must be positive integers. Received: widths={widths}.")
+    inputs = x = keras.Input((features,), name="features")
+    for width in widths[:-1]:
+        x = layers.Dense(width, use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+    # The loss subtracts the mean of every feature: a bias would have no effect.
+    outputs = layers.Dense(widths[-1], use_bias=False)(x)
+    return keras.Model(inputs, outputs, name=name)
