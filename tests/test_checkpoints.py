@@ -200,6 +200,21 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
         assert all(np.isfinite(array).all() for array in checkpoint.variables)
 
 
+def test_checkpoints_go_all_at_once(tmp_path):
+    """So that a kill leaves none of them in part: then a complete run would train again."""
+    (tmp_path / runs.CONFIG).write_text("{}")
+    (tmp_path / runs.MODEL).touch()
+    for step in (1, 2):
+        checkpoints.save(tmp_path, checkpoints.Checkpoint(step, [np.ones(3)], [], 0.0))
+    assert not runs.is_complete(tmp_path)
+    held = (tmp_path / runs.CHECKPOINTS).rename(tmp_path / runs.REMOVED)  # as at a kill
+    assert runs.is_complete(tmp_path)
+    held.rename(tmp_path / runs.CHECKPOINTS)
+    checkpoints.remove(tmp_path)
+    assert runs.is_complete(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [runs.CONFIG, runs.MODEL]
+
+
 def everything(run):
     return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 

@@ -11,6 +11,8 @@ def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
     assert runs.check_free(run) == run
     run.mkdir(parents=True)
     assert runs.check_free(run) == run  # an empty folder will do
+    (run / ".config.partial.json").touch()
+    assert runs.check_free(run) == run  # and what a kill left of it
     (run / "file").write_text("precious")
     for taken in (run, run / "file"):
         with pytest.raises(FileExistsError, match="not a run"):
@@ -26,6 +28,7 @@ def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
         runs.clear(tmp_path)
     (tmp_path / runs.CHECKPOINTS).mkdir()
     (tmp_path / runs.CHECKPOINTS / "000000000001.npz").touch()
+    (tmp_path / runs.REMOVED).mkdir()
     names = [runs.CONFIG, runs.METRICS, runs.SKIPPED, runs.CORRELATION, runs.ENCODER, runs.MODEL]
     names += [runs.PICTURE, runs.EVALUATION, "evaluation-2.json", ".model.partial.keras"]
     for name in names:

@@ -9,6 +9,7 @@ and the one before it is taken.
 
 import json
 import pathlib
+import shutil
 import time
 import warnings
 import zipfile
@@ -68,6 +69,14 @@ def load(run: pathlib.Path) -> Checkpoint | None:
                 f"The checkpoint {path} is damaged and is passed over: {error}", stacklevel=2
             )
     return None
+
+
+def remove(run: pathlib.Path) -> None:
+    """Let go of the checkpoints of a run that is complete, of all at once."""
+    folder = run / runs.CHECKPOINTS
+    if folder.exists():
+        # First the name: without all of them a kill would leave a run to train again.
+        shutil.rmtree(folder.rename(run / runs.REMOVED))
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> None:

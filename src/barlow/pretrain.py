@@ -4,7 +4,6 @@ import dataclasses
 import importlib.metadata
 import json
 import pathlib
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -199,7 +198,7 @@ def pretrain(
             with runs.replacing(run / name) as path:
                 network.save(path)
         if record.step == settings.epochs * steps:
-            shutil.rmtree(run / runs.CHECKPOINTS, ignore_errors=True)
+            checkpoints.remove(run)
     return run
 
 

@@ -32,6 +32,7 @@ METRICS = "metrics.jsonl"
 SKIPPED = "skipped.json"
 CORRELATION = "correlation.npz"
 CHECKPOINTS = "checkpoints"
+REMOVED = ".checkpoints.removed"  # while they are
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
 PICTURE = "training.png"
@@ -50,7 +51,8 @@ def check_free(path: str | pathlib.Path) -> pathlib.Path:
             f"There is a run at {run} already. Go on with it (--resume, resume=True), replace it "
             "(--overwrite, overwrite=True) or choose another folder."
         )
-    if run.exists() and not (run.is_dir() and not any(run.iterdir())):
+    # What a kill left of a first file is nothing.
+    if run.exists() and not (run.is_dir() and all(".partial" in p.name for p in run.iterdir())):
         raise FileExistsError(
             f"There is something at {run} already that is not a run. Choose another folder."
         )
@@ -78,7 +80,8 @@ def clear(path: str | pathlib.Path) -> None:
     if not is_run(run):
         check_free(run)
         return
-    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+    for folder in (CHECKPOINTS, REMOVED):
+        shutil.rmtree(run / folder, ignore_errors=True)
     evaluations = pathlib.Path(EVALUATION)
     for file in (
         *(run / name for name in (METRICS, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),

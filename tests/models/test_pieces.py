@@ -54,6 +54,13 @@ def test_whatever_the_piece_training_is_that_of_the_whole_batch(piece):
     assert_same(trained(PAIR, piece), trained(PAIR, None))
 
 
+@pytest.mark.parametrize("how", [{"jit_compile": True}, {"run_eagerly": True}], ids=str)
+def test_it_is_the_same_however_it_is_compiled(how):
+    if keras.backend.backend() == "torch" and "jit_compile" in how:
+        pytest.skip("Keras compiles PyTorch with a compiler of C++, which may not be there")
+    assert_same(trained(PAIR, 10, **how), trained(PAIR, None))
+
+
 def test_batches_that_are_not_all_of_one_size_have_their_own_gradients():
     assert_same(trained(PAIR, 6, batch_size=16), trained(PAIR, None, batch_size=16))
 
