@@ -77,6 +77,33 @@ def test_without_views_something_else_than_a_pair_is_refused_with_both_ways_out(
         make_model(views=None).fit(images, verbose=0)
 
 
+def test_every_part_is_in_training_mode_when_the_model_trains_and_only_then(images):
+    modes = []
+
+    @keras.saving.register_keras_serializable("tests")
+    class Mode(keras.layers.Layer):
+        def call(self, inputs, training=None):
+            modes.append(bool(training))
+            return inputs
+
+    class Views(Mode):
+        def call(self, inputs, training=None):
+            return (super().call(inputs, training),) * 2
+
+    encoder = keras.Sequential([keras.Input((8, 8, 1)), Mode(), keras.layers.Flatten()])
+    projector = keras.Sequential([keras.Input((64,)), Mode(), keras.layers.Dense(4)])
+    model = barlow.BarlowTwins(encoder, projector, Views())
+    model.compile("sgd")
+    for train, method in ((True, model.fit), (False, model.evaluate)):
+        method(images, batch_size=64, verbose=0)  # builds, in whichever mode
+        model.make_train_function(force=True)
+        model.make_test_function(force=True)
+        modes.clear()
+        method(images, batch_size=64, verbose=0)
+        assert len(modes) >= 5
+        assert set(modes) == {train}
+
+
 def test_labels_have_no_part_in_it(images):
     labels = np.arange(128) % 16
     with_labels, without = (

@@ -112,7 +112,7 @@ class BarlowTwins(keras.Model):
 
     def _embed(self, inputs: Any, training: bool | None = True) -> tuple[Any, Any]:
         if self.views is not None:
-            inputs = self.views(inputs)
+            inputs = self.views(inputs, training=training)
         elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
             raise ValueError(
                 "Without `views` the model takes pairs: fit((first, second)); a dataset yields "
@@ -120,8 +120,11 @@ class BarlowTwins(keras.Model):
                 "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
                 "for rows of a table."
             )
-        # One after the other: batch statistics must not mix the two views.
-        za, zb = (self.projector(self.encoder(x, training=training)) for x in inputs)
+        # One after the other: batch statistics must not mix the two views. `training` is named for
+        # each part: JAX calls this without the context from which Keras would hand it down.
+        za, zb = (
+            self.projector(self.encoder(x, training=training), training=training) for x in inputs
+        )
         return za, zb
 
     def compile(
