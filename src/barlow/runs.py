@@ -106,7 +106,7 @@ def load_encoder(run: str | pathlib.Path) -> keras.Model:
             "`barlow pretrain`, or go on with one with `--resume`."
         )
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
-    if ":" in name:
+    if ":" in name and not name.endswith(".keras"):  # such a path may have one, too
         models.find(name)  # imports the layers of the user's own that it may have
     return keras.models.load_model(path)
 
