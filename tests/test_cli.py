@@ -198,12 +198,13 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
         (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
         (("pretrain", plain, "--out", run), "--resume"),
-        (("pretrain", plain, "--out", run, "--resume"), "epochs is 2 in the run and 100 now"),
+        (("pretrain", plain, "--out", run, "--resume"), "epochs is 2 in the run and 1200 now"),
         (("pretrain", plain, "--out", run, "--resume", "--overwrite"), "both"),
         (("pretrain", plain, "--out", folders, "--overwrite"), "not a run"),
         (("pretrain", plain, "--out", new, "--from", tmp_path / "nowhere"), "not a finished run"),
         (("pretrain", plain, "--out", new, "--encoder", "vgg"), "Known: conv"),
-        (("pretrain", plain, "--out", new, "--recipe", "vgg"), "Known: auto"),
+        (("pretrain", plain, "--out", new, "--views", "vgg"), "one of auto, glyphs, grey"),
+        (("pretrain", plain, "--out", new, "--projector", "a,b"), "numbers with commas"),
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),
         (("pretrain", plain, "--out", new, "--image-size", 0), "image-size"),
         (("pretrain", square, "--out", new, "--image-size", 16), "only image files"),
@@ -218,6 +219,21 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         assert words in output, (arguments, output)
         assert not new.exists()
         assert sorted(run.iterdir()) == before
+
+
+def test_a_recipe_is_shown_with_its_reasons_and_kept_in_the_run(barlow, folders, tmp_path):
+    code, output = barlow("recipe", folders / "plain", "--batch-size", 64)
+    assert code == 0, output
+    for row in (r"views +│ +glyphs", r"batch_size +│ +64 +│ +given", r"lambda +│ +0\.0051"):
+        assert re.search(row, output)
+    options = ("--out", tmp_path / "run", "--epochs", 1, "--projector", "32,16", "--lambda", 0.01)
+    code, output = barlow("pretrain", folders / "plain", *options)
+    assert code == 0, output
+    assert re.search(r"projector +│ +32,16 +│ +given", output)
+    config = runs.read_config(tmp_path / "run")
+    assert (config["projector"], config["lambda_"]) == ([32, 16], 0.01)
+    assert config["reasons"]["projector"] == "given"
+    assert config["reasons"]["batch_size"] == "all the images that there are"
 
 
 def test_encoders_are_listed_with_their_sizes(barlow):
@@ -283,7 +299,7 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
 def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path):
     sheet = tmp_path / "sheet.png"
     code, output = barlow(
-        "views", folders / "plain", "--out", sheet, "--images", 4, "--pairs", 2, "--image-size", 16
+        "views", folders / "plain", "--out", sheet, "--images", 4, "--pairs", 2, "--image-size", 12
     )
     assert code == 0, output
     assert "Recipe glyphs: Recipe(scale=(0.64, 1.44)" in output
@@ -291,6 +307,6 @@ def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path)
         width, height = picture.size
         assert len(np.unique(np.asarray(picture.convert("L")))) > 100
     assert width > height  # five columns, four rows
-    code, output = barlow("views", folders / "plain", "--out", sheet, "--recipe", "cifar")
+    code, output = barlow("views", folders / "plain", "--out", sheet, "--views", "cifar")
     assert code == 2
-    assert "No recipe is called 'cifar'. Known: glyphs, photos, imagenet" in output
+    assert "No recipe is called 'cifar'. Known: glyphs, grey, photos, imagenet" in output

@@ -25,7 +25,8 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
         runs.CONFIG, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL
     }  # fmt: skip
     config = runs.read_config(run)
-    assert (config["recipe"], config["batch_size"], config["images"]) == ("glyphs", 64, 200)
+    assert (config["views"], config["batch_size"], config["images"]) == ("glyphs", 64, 200)
+    assert config["reasons"]["batch_size"] == "given"
     assert config["loss_floor"] < config["loss_at_start"]
     metrics = runs.read_metrics(run)
     assert [row["epoch"] for row in metrics] == [1, 2]
@@ -68,7 +69,7 @@ def test_paths_and_colour_images_are_taken_and_a_batch_is_never_more_than_all(tm
     np.save(tmp_path / "x.npy", rng.integers(0, 256, (40, 12, 12, 3)).astype("uint8"))
     run = barlow.pretrain(tmp_path / "x.npy", tmp_path / "run", barlow.Settings(epochs=1))
     config = runs.read_config(run)
-    assert (config["recipe"], config["batch_size"]) == ("photos", 40)
+    assert (config["views"], config["batch_size"]) == ("photos", 40)
 
 
 def test_images_that_go_bad_are_named_in_the_run_and_nothing_else_is_lost(images, tmp_path):
@@ -126,15 +127,17 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
     ("name", "value", "message"),
     [
         ("encoder", "resnet9000", "No encoder is called 'resnet9000'. Known: conv"),
-        ("recipe", "cifar", "No recipe is called 'cifar'. Known: auto"),
+        ("views", "cifar", "`views` must be one of auto, glyphs"),
+        ("optimizer", "sgd", "`optimizer` must be one of auto, adamw, lars. Received: 'sgd'."),
         ("epochs", 0, "`epochs` must be at least 1. Received: 0."),
         ("batch_size", 1, "`batch_size` must be at least 2. Received: 1."),
-        ("micro_batch_size", 0, "`micro_batch_size` must be at least 1, or None. Received: 0."),
+        ("micro_batch_size", 0, "`micro_batch_size` must be at least 1. Received: 0."),
         ("learning_rate", 0.0, "`learning_rate` must be above 0. Received: 0.0."),
         ("learning_rate", float("nan"), "`learning_rate` must be above 0. Received: nan."),
         ("weight_decay", -1.0, "`weight_decay` must be at least 0. Received: -1.0."),
-        ("lambda_", -0.5, "`lambda_` must not be negative. Received: lambda_=-0.5."),
+        ("lambda_", -0.5, "`lambda_` must be at least 0. Received: -0.5."),
         ("projector", (), "`widths` must be positive integers. Received: widths=()."),
+        ("warmup_epochs", -1, "`warmup_epochs` must be at least 0. Received: -1."),
         ("seed", -1, "`seed` must be at least 0. Received: -1."),
     ],
 )

@@ -8,9 +8,10 @@ from barlow import backend
 
 backend.choose()  # before anything imports Keras
 
-from barlow import data, losses, models, optimizers, runs, views  # noqa: E402
+from barlow import data, losses, models, optimizers, recipes, runs, views  # noqa: E402
 from barlow.models import BarlowTwins  # noqa: E402
-from barlow.pretrain import Settings, pretrain  # noqa: E402
+from barlow.pretrain import pretrain  # noqa: E402
+from barlow.recipes import Settings  # noqa: E402
 
 __all__ = [
     "BarlowTwins",
@@ -20,6 +21,7 @@ __all__ = [
     "models",
     "optimizers",
     "pretrain",
+    "recipes",
     "runs",
     "views",
 ]

@@ -19,8 +19,9 @@ except ModuleNotFoundError as error:
 
 import keras
 
-from barlow import data, evaluation, models, report, runs, views
-from barlow.pretrain import Settings, pretrain
+from barlow import data, evaluation, models, recipes, report, runs, views
+from barlow.pretrain import pretrain
+from barlow.recipes import Settings
 
 app = typer.Typer(
     help="Learn an image encoder from unlabelled data (Barlow Twins).",
@@ -29,11 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(markup=False)  # paths and messages may hold brackets
-_defaults = Settings()
 _SHOWN = 5  # images that could not be read
 
-Epochs = Annotated[int, typer.Option(help="Passes over the images.")]
-BatchSize = Annotated[int, typer.Option(help="Images per step.")]
+_RECOMMENDED = "[default: recommended]"  # see `barlow recipe`
 Sources = Annotated[
     list[pathlib.Path],
     typer.Argument(
@@ -42,9 +41,26 @@ Sources = Annotated[
         ".tsv, .parquet); .tar archives; a folder that datasets saved; .npy, .npz or IDX file.",
     ),
 ]
-RecipeName = Annotated[
-    str, typer.Option(help=f"Recipe of views: auto, {', '.join(views.RECIPES)}.")
+# Settings of training; what is not given is recommended.
+Encoder = Annotated[str, typer.Option(help="Encoder: auto, or see `barlow encoders`.")]
+Views = Annotated[
+    str, typer.Option("--views", help=f"Recipe of views: auto, {', '.join(views.RECIPES)}.")
 ]
+Projector = Annotated[
+    str | None,
+    typer.Option(help=f"Widths of the projector, such as 512,512. {_RECOMMENDED}"),
+]
+Lambda = Annotated[
+    float | None, typer.Option("--lambda", help=f"Weight of the redundancy term. {_RECOMMENDED}")
+]
+Epochs = Annotated[int | None, typer.Option(help=f"Passes over the images. {_RECOMMENDED}")]
+BatchSize = Annotated[int | None, typer.Option(help=f"Images per step. {_RECOMMENDED}")]
+Optimizer = Annotated[str, typer.Option(help=f"auto, {', '.join(recipes.OPTIMIZERS)}.")]
+LearningRate = Annotated[float | None, typer.Option(help=f"Highest learning rate. {_RECOMMENDED}")]
+WarmupEpochs = Annotated[
+    int | None, typer.Option(help=f"Epochs in which the learning rate rises. {_RECOMMENDED}")
+]
+WeightDecay = Annotated[float | None, typer.Option(help=f"Weight decay. {_RECOMMENDED}")]
 ImageSize = Annotated[
     int | None, typer.Option(min=1, help="Height and width to bring image files to.")
 ]
@@ -68,7 +84,7 @@ def demo(
     out: Annotated[
         pathlib.Path | None, typer.Option(help="Folder of the run. [default: runs/demo]")
     ] = None,
-    epochs: Epochs = 120,
+    epochs: Epochs = None,
     seed: Seed = 0,
 ) -> None:
     """Learn from scikit-learn's 1,797 digits without their labels, and see what it is worth."""
@@ -96,21 +112,22 @@ def pretrain_command(
         pathlib.Path | None,
         typer.Option("--from", metavar="RUN", help="Start from the weights of another run."),
     ] = None,
-    epochs: Epochs = _defaults.epochs,
-    batch_size: BatchSize = _defaults.batch_size,
+    encoder: Encoder = "auto",
+    recipe: Views = "auto",
+    projector: Projector = None,
+    lambda_: Lambda = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
     micro_batch_size: Annotated[
         int | None,
         typer.Option(help="Images to embed at a time, for large batches with little memory."),
-    ] = _defaults.micro_batch_size,
-    encoder: Annotated[
-        str, typer.Option(help="Encoder: see `barlow encoders`.")
-    ] = _defaults.encoder,
-    recipe: RecipeName = _defaults.recipe,
+    ] = None,
+    optimizer: Optimizer = "auto",
+    learning_rate: LearningRate = None,
+    warmup_epochs: WarmupEpochs = None,
+    weight_decay: WeightDecay = None,
+    seed: Seed = 0,
     image_size: ImageSize = None,
-    learning_rate: Annotated[
-        float, typer.Option(help="Highest learning rate of AdamW.")
-    ] = _defaults.learning_rate,
-    seed: Seed = _defaults.seed,
     max_pixels: MaxPixels = data.MAX_PIXELS,
     background: Background = "white",
 ) -> None:
@@ -118,11 +135,16 @@ def pretrain_command(
     with _clear_errors():
         settings = Settings(
             encoder=encoder,
-            recipe=recipe,
+            views=recipe,
+            projector=_widths(projector),
+            lambda_=lambda_,
             epochs=epochs,
             batch_size=batch_size,
             micro_batch_size=micro_batch_size,
+            optimizer=optimizer,
             learning_rate=learning_rate,
+            warmup_epochs=warmup_epochs,
+            weight_decay=weight_decay,
             seed=seed,
         )
         if not (runs.is_run(out) and (resume or overwrite)):
@@ -139,13 +161,28 @@ def pretrain_command(
         _pretrain(images, out, settings, **ways)
 
 
+@app.command("recipe")
+def recipe_command(
+    sources: Sources,
+    encoder: Encoder = "auto",
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    image_size: ImageSize = None,
+) -> None:
+    """Show how `barlow pretrain` would train on these images, and why so."""
+    with _clear_errors():
+        settings = Settings(encoder=encoder, epochs=epochs, batch_size=batch_size)
+        shape = (images := _load(sources, image_size=image_size)).pixels.shape[1:]
+        console.print(_recipe(recipes.recommend(len(images), shape, settings)))
+
+
 @app.command("views")
 def views_command(
     sources: Sources,
     out: Annotated[
         pathlib.Path | None, typer.Option(help="Picture to write. [default: views.png]")
     ] = None,
-    recipe: RecipeName = _defaults.recipe,
+    recipe: Views = "auto",
     image_size: ImageSize = None,
     images: Annotated[int, typer.Option(min=2, help="Images to show.")] = 8,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of views of each.")] = 3,
@@ -217,12 +254,14 @@ def evaluate_command(
 def _pretrain(
     images: data.Images, out: pathlib.Path, settings: Settings, **ways: Any
 ) -> pathlib.Path:
-    with _TrainingProgress(settings.epochs) as progress:
+    recommended = recipes.recommend(len(images), images.pixels.shape[1:], settings)
+    console.print(_recipe(recommended))
+    with _TrainingProgress(recommended.epochs) as progress:
         run = pretrain(images, out, settings, callbacks=[progress], **ways)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
     if not runs.is_complete(run):
         console.print(
-            f"Interrupted in epoch {len(metrics)} of {settings.epochs}. The same command with "
+            f"Interrupted in epoch {len(metrics)} of {recommended.epochs}. The same command with "
             "--resume goes on."
         )
     last, seconds = metrics[-1], sum(row["seconds"] for row in metrics)
@@ -237,6 +276,31 @@ def _pretrain(
     if (run / runs.SKIPPED).exists():
         console.print(f"Images that could not be read: {run / runs.SKIPPED}", soft_wrap=True)
     return run
+
+
+def _recipe(recommended: recipes.Recommendation) -> Table:
+    """Settings as rows, each with its reason."""
+    table = Table(title="How to train")
+    for heading in ("setting", "value", "why"):
+        table.add_column(heading)
+    for name, reason in recommended.reasons.items():
+        value = getattr(recommended, name)
+        if isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        table.add_row(name.rstrip("_"), str(value), reason)
+    return table
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    """The widths of a projector, from the command line."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError as error:
+        raise ValueError(
+            f"The widths of a projector are numbers with commas between them. Received: {text!r}."
+        ) from error
 
 
 def _evaluate(

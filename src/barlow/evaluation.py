@@ -5,7 +5,7 @@ count what was right.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -24,22 +24,25 @@ LABELS_PER_CLASS = (1, 5, 10)
 _DRAWS = 10
 _NEIGHBOURS = 5
 
+Features = tuple[np.ndarray, np.ndarray]
+"""Of the images that probes learn from, and of those they are tested on; ``[images, features]``."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """Accuracy of one probe on one kind of features.
 
     Args:
-        features: ``"pixels"``, ``"random"`` (the encoder with fresh random weights) or
-            ``"learned"``.
-        probe: ``"linear"`` (logistic regression) or ``"knn"`` (5 nearest neighbours), both on
+        features: Name of the features. Of :func:`evaluate`: ``"pixels"``, ``"random"`` (the
+            encoder with fresh random weights) or ``"learned"``.
+        probe: ``"linear"`` (logistic regression) or ``"knn"`` (nearest neighbours), both on
             standardised features.
         labels_per_class: Labelled images of each class that the probe saw; ``None`` for all.
         accuracy: Fraction of the test images that it got right, the mean over draws of labels.
         std: Standard deviation over the draws; 0 where there is only one.
     """
 
-    features: Literal["pixels", "random", "learned"]
+    features: str
     probe: Literal["linear", "knn"]
     labels_per_class: int | None
     accuracy: float
@@ -125,31 +128,68 @@ def evaluate(
                 f"The encoder takes images of shape {tuple(encoder.input_shape[1:])} (height, "
                 f"width, channels). Received: images of shape {images.pixels.shape[1:]}."
             )
-    classes, sizes = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
-
-    features: dict[str, Callable[[Images], np.ndarray]] = {
+    extractors: dict[str, Callable[[Images], np.ndarray]] = {
         "pixels": lambda images: images.pixels[:].reshape(len(images), -1).astype("float32"),
         "random": _features(keras.models.clone_model(encoder)),
         "learned": _features(encoder),
     }
-    counts = [count for count in LABELS_PER_CLASS if count <= sizes.min()]
-    probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
-    inputs = {
+    features = {
         name: (extract(train), extract(test))
-        for name, extract in track(list(features.items()), "Computing features")
+        for name, extract in track(list(extractors.items()), "Computing features")
     }
-    work = [(name, probe, count) for name in features for probe, count in probes]
+    return probe(features, labels, test_labels, seed=seed, track=track)
 
+
+def probe(
+    features: Mapping[str, Features],
+    labels: np.ndarray,
+    test_labels: np.ndarray,
+    *,
+    labels_per_class: Sequence[int] = LABELS_PER_CLASS,
+    draws: int = _DRAWS,
+    neighbours: int = _NEIGHBOURS,
+    seed: int = 0,
+    track: Track = silent,
+) -> list[Row]:
+    """Accuracy of linear and nearest-neighbour probes on features, wherever they come from.
+
+    Args:
+        features: By name, those of the images that probes learn from, and of the test images.
+        labels: Of the images that probes learn from.
+        test_labels: Of the test images.
+        labels_per_class: Numbers of labels of each class for logistic regressions on few labels.
+            Defaults to ``(1, 5, 10)``.
+        draws: Draws of so many labels, over which the accuracy is averaged. Defaults to 10.
+        neighbours: Number of nearest neighbours. Defaults to 5.
+        seed: Seed of the draws. Defaults to 0.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        As :func:`evaluate`.
+
+    Raises:
+        ValueError: If there are fewer than two classes.
+
+    Example:
+        >>> from barlow import evaluation
+        >>> labels = np.arange(40) % 2
+        >>> evaluation.probe({"labels": (labels[:, None], labels[:, None])}, labels, labels)[-1]
+        Row(features='labels', probe='knn', labels_per_class=None, accuracy=1.0, std=0.0)
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
+    counts = [count for count in labels_per_class if count <= sizes.min()]
+    probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
+    work = [(name, kind, count) for name in features for kind, count in probes]
     rows = []
-    for name, probe, count in track(work, "Evaluating"):
-        x, x_test = inputs[name]
+    for name, kind, count in track(work, "Evaluating"):
+        x, x_test = features[name]
         scores = [
-            _classifier(probe).fit(x[chosen], labels[chosen]).score(x_test, test_labels)
-            for chosen in _draws(labels, count, seed)
+            _classifier(kind, neighbours).fit(x[chosen], labels[chosen]).score(x_test, test_labels)
+            for chosen in _draws(labels, count, draws, seed)
         ]
-        rows.append(Row(name, probe, count, float(np.mean(scores)), float(np.std(scores))))
+        rows.append(Row(name, kind, count, float(np.mean(scores)), float(np.std(scores))))
     return rows
 
 
@@ -158,21 +198,21 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
     return {"rows": [dataclasses.asdict(row) for row in rows]}
 
 
-def _classifier(probe: str) -> ClassifierMixin:
-    if probe == "linear":
+def _classifier(kind: str, neighbours: int) -> ClassifierMixin:
+    if kind == "linear":
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(_NEIGHBOURS))
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours))
 
 
-def _draws(labels: np.ndarray, count: int | None, seed: int) -> list[np.ndarray]:
-    """Indices of ``count`` images per class, drawn ten times; of all images where it is None."""
+def _draws(labels: np.ndarray, count: int | None, draws: int, seed: int) -> list[np.ndarray]:
+    """Indices of ``count`` images per class for each draw; of all images where it is None."""
     if count is None:
         return [np.arange(len(labels))]
     random = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     return [
         np.concatenate([random.choice(members, count, replace=False) for members in classes])
-        for _ in range(_DRAWS)
+        for _ in range(draws)
     ]
 
 

@@ -11,67 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from barlow import checkpoints, data, interrupts, kernel, losses, models, runs, views
+from barlow import checkpoints, data, interrupts, kernel, losses, models, recipes, runs, views
+from barlow.recipes import Settings
 
 # The picture of the cross-correlation shows this many features at most, of this many images.
 _CORRELATION_FEATURES = 256
 _CORRELATION_IMAGES = 1024
 
-_NO_SETTINGS = ("loss_at_start", "loss_floor", "versions")  # in a run's configuration
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Args:
-        encoder: Name of an encoder, a ``.keras`` file or ``module:function``: see
-            :func:`barlow.models.encoder`. Defaults to ``"conv"``.
-        recipe: Name of a recipe of views, a key of ``barlow.views.RECIPES``. Defaults to
-            ``"auto"``: see :func:`barlow.views.recipe_for`.
-        projector: Widths of the projector's layers. Defaults to ``(512, 512)``.
-        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
-        epochs: Passes over the images, >= 1. Defaults to 100.
-        batch_size: Images per step, >= 2; all of them where there are fewer. Defaults to 256.
-        micro_batch_size: Images that are embedded at a time, >= 1, to have a large batch with
-            little memory: see :meth:`barlow.BarlowTwins.compile`. Defaults to ``None``, all of the
-            batch.
-        learning_rate: Highest learning rate of AdamW, > 0; it falls to zero along half a cosine.
-            Defaults to 0.002.
-        weight_decay: Weight decay of AdamW, >= 0. Defaults to 0.0001.
-        seed: Seed of weights, order and views. Defaults to 0.
-
-    Raises:
-        ValueError: If a name is not known or a number out of its bounds.
-
-    Example:
-        >>> barlow.Settings(epochs=20).batch_size
-        256
-    """
-
-    encoder: str = "conv"
-    recipe: str = "auto"
-    projector: tuple[int, ...] = (512, 512)
-    lambda_: float = 0.005
-    epochs: int = 100
-    batch_size: int = 256
-    micro_batch_size: int | None = None
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        models.find(self.encoder)
-        known = ("auto", *views.RECIPES)
-        if self.recipe not in known:
-            raise ValueError(f"No recipe is called {self.recipe!r}. Known: {', '.join(known)}.")
-        for name, smallest in (("epochs", 1), ("batch_size", 2), ("weight_decay", 0), ("seed", 0)):
-            if getattr(self, name) < smallest:
-                raise ValueError(
-                    f"`{name}` must be at least {smallest}. Received: {getattr(self, name)}."
-                )
-        if not self.learning_rate > 0:
-            raise ValueError(f"`learning_rate` must be above 0. Received: {self.learning_rate}.")
+_NO_SETTINGS = ("reasons", "loss_at_start", "loss_floor", "versions")  # in a run's configuration
 
 
 def pretrain(
@@ -97,7 +44,7 @@ def pretrain(
             or a path, a pattern, a list of paths or a ``datasets.Dataset``, see
             :func:`barlow.data.load`. Labels are not used.
         out: Folder of the run; it must not exist or be empty, but for the next two.
-        settings: How to train. Defaults to ``Settings()``.
+        settings: How to train; what it leaves open is recommended. Defaults to ``Settings()``.
         callbacks: Keras callbacks, told of every step and epoch. What is left of an epoch that was
             interrupted is a ``fit`` of its own for them.
         resume: Go on with the run in the folder, with the same images and settings. A run that is
@@ -136,12 +83,12 @@ def pretrain(
         runs.check_free(run)  # before minutes of reading and compiling
     images = _as_images(images)
     pixels = images.pixels
-    settings = _resolved(settings or Settings(), pixels)
-    keras.utils.set_random_seed(settings.seed)
-    model = _model(settings, pixels)
+    recommended = recipes.recommend(len(pixels), pixels.shape[1:], settings)
+    keras.utils.set_random_seed(recommended.seed)
+    model = _model(recommended, pixels)
     if from_run is not None:
         _take_weights(model, runs.load_encoder(from_run), from_run)
-    config = _config(settings, pixels, model, from_run)
+    config = _config(recommended, pixels, model, from_run)
     if going_on:
         _check_same(runs.read_config(run), config)
         if runs.is_complete(run):
@@ -149,7 +96,7 @@ def pretrain(
 
     # Read twice rather than kept, because a thousand large images are many bytes.
     sample_size = min(_CORRELATION_IMAGES, len(pixels))
-    sample = data.Batches(pixels, sample_size, settings.seed, ahead=0)
+    sample = data.Batches(pixels, sample_size, recommended.seed, ahead=0)
     before = _cross_correlation(model, *sample[0])
     checkpoint = checkpoints.load(run) if going_on else None
     if checkpoint:
@@ -168,11 +115,11 @@ def pretrain(
                 runs.write_json(run / runs.SKIPPED, skipped)
 
         write_skipped(sample.skipped)
-        steps = len(pixels) // settings.batch_size
+        steps = len(pixels) // recommended.batch_size
         record = checkpoints.Record(run, steps, checkpoint_seconds, checkpoint)
         first_step = checkpoint.step if checkpoint else 0
-        for part in _parts(first_step, steps, settings.epochs):
-            batches = data.Batches(pixels, settings.batch_size, settings.seed, first_step)
+        for part in _parts(first_step, steps, recommended.epochs):
+            batches = data.Batches(pixels, recommended.batch_size, recommended.seed, first_step)
             model.fit(
                 batches,
                 initial_epoch=part.start,
@@ -197,7 +144,7 @@ def pretrain(
         for name, network in ((runs.ENCODER, model.encoder), (runs.MODEL, model)):
             with runs.replacing(run / name) as path:
                 network.save(path)
-        if record.step == settings.epochs * steps:
+        if record.step == recommended.epochs * steps:
             checkpoints.remove(run)
     return run
 
@@ -217,27 +164,15 @@ def _as_images(images: Any) -> data.Images:
     return data.load(images)
 
 
-def _resolved(settings: Settings, pixels: data.Pixels) -> Settings:
-    automatic = views.recipe_for(pixels.shape[1:])
-    return dataclasses.replace(
-        settings,
-        recipe=automatic if settings.recipe == "auto" else settings.recipe,
-        batch_size=min(settings.batch_size, len(pixels)),
-    )
-
-
-def _model(settings: Settings, pixels: data.Pixels) -> models.BarlowTwins:
+def _model(recommended: recipes.Recommendation, pixels: data.Pixels) -> models.BarlowTwins:
     model = models.BarlowTwins(
-        models.encoder(settings.encoder, pixels.shape[1:]),
-        projector=settings.projector,
-        views=views.ImageViews(settings.recipe, seed=settings.seed),
-        loss=losses.Barlow(lambda_=settings.lambda_),
+        models.encoder(recommended.encoder, pixels.shape[1:]),
+        projector=recommended.projector,
+        views=views.ImageViews(recommended.views, seed=recommended.seed),
+        loss=losses.Barlow(lambda_=recommended.lambda_),
     )
-    steps = settings.epochs * (len(pixels) // settings.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay),
-        micro_batch_size=settings.micro_batch_size,
+        recipes.optimizer(recommended, len(pixels)), micro_batch_size=recommended.micro_batch_size
     )
     return model
 
@@ -257,15 +192,15 @@ def _take_weights(model: models.BarlowTwins, encoder: keras.Model, run: str | pa
 
 
 def _config(
-    settings: Settings,
+    recommended: recipes.Recommendation,
     pixels: data.Pixels,
     model: models.BarlowTwins,
     from_run: str | pathlib.Path | None,
 ) -> dict[str, Any]:
-    levels = model.levels(settings.batch_size)
+    levels = model.levels(recommended.batch_size)
     return {
-        **dataclasses.asdict(settings),
-        "views": dataclasses.asdict(views.RECIPES[settings.recipe]),
+        **dataclasses.asdict(recommended),
+        "views_recipe": dataclasses.asdict(views.RECIPES[recommended.views]),
         "images": len(pixels),
         "image_shape": pixels.shape[1:],
         "from_run": None if from_run is None else str(from_run),

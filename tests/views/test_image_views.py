@@ -275,7 +275,8 @@ def test_a_recipe_tells_what_it_changes():
 
 
 def test_every_shape_has_a_recipe():
-    assert recipe_for((28, 28, 1)) == "glyphs"
+    assert recipe_for((8, 8, 1)) == "glyphs"
+    assert recipe_for((16, 28, 1)) == "grey"
     assert recipe_for((64, 80, 3)) == "photos"
     assert recipe_for((224, 224, 3)) == recipe_for((96, 80, 1)) == "imagenet"
 

@@ -14,28 +14,41 @@ from barlow.models.vision_transformer import vision_transformer
 ImageShape = tuple[int, ...]
 """Height, width and channels."""
 
+_TINY = 16  # pixels, below which an image has none to spare
+
 
 def conv(image_shape: ImageShape) -> keras.Model:
-    """Plain convolutional network for images of 8 to 64 pixels; 128 features.
+    """Plain convolutional network for images of 8 to 64 pixels.
+
+    256 features; 128 for images below 16 pixels, which it does not reduce at once.
 
     Args:
         image_shape: ``(height, width, channels)`` of the images.
 
     Returns:
-        A model from images with values 0 .. 255 to ``[batch, 128]``.
+        A model from images with values 0 .. 255 to ``[batch, features]``.
     """
     inputs = keras.Input(image_shape, name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    x = _convolution(x, filters=32)
-    for filters in (64, 128):
+    if min(image_shape[:2]) < _TINY:
+        width = 32
+        x = _convolution(x, width)
+    else:
+        width = 64
+        x = _convolution(
+            x, width, size=5, strides=2
+        )  # most of the time goes where images are large
+    for filters in (2 * width, 4 * width):
         x = _convolution(x, filters, strides=2)
     while min(x.shape[1:3]) > 2:  # larger images need more steps to see all of an object
-        x = _convolution(x, filters=128, strides=2)
+        x = _convolution(x, 4 * width, strides=2)
     return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="conv")
 
 
-def _convolution(x: keras.KerasTensor, filters: int, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+def _convolution(
+    x: keras.KerasTensor, filters: int, size: int = 3, strides: int = 1
+) -> keras.KerasTensor:
+    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 

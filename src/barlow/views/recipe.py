@@ -153,7 +153,7 @@ _LIMITS = {
 }
 
 RECIPES = {
-    # Small grey images. Glyphs mean something else when mirrored, and have strokes of one pixel
+    # Tiny grey images. Glyphs mean something else when mirrored, and have strokes of one pixel
     # that a hard crop or a blur would lose.
     "glyphs": Recipe(
         scale=(0.64, 1.44),
@@ -163,6 +163,16 @@ RECIPES = {
         brightness=0.4,
         contrast=0.4,
         noise=0.2,
+    ),
+    # Small grey images: as small colour images, but what has no colour may be a glyph, so that
+    # nothing is mirrored; on clothes that is no loss (benchmarks/quality_fashion_mnist.py).
+    "grey": Recipe(
+        scale=(0.2, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        jitter=0.8,
+        brightness=0.4,
+        contrast=0.4,
+        solarize=(0.0, 0.2),
     ),
     # Small colour images: the published recipes for CIFAR, with crops that leave something to
     # recognise, and no blur, of which such images have enough.
@@ -202,9 +212,11 @@ def recipe_for(image_shape: tuple[int, ...]) -> str:
 
     Example:
         >>> barlow.views.recipe_for((28, 28, 1))
-        'glyphs'
+        'grey'
     """
     height, width, channels = image_shape
     if min(height, width) > 64:
         return "imagenet"
-    return "glyphs" if channels == 1 else "photos"
+    if channels != 1:
+        return "photos"
+    return "grey" if min(height, width) >= 16 else "glyphs"

@@ -1,0 +1,174 @@
+"""What an encoder is worth that learned from Fashion-MNIST without labels, in a given time.
+
+    python benchmarks/quality_fashion_mnist.py [--data FOLDER] [--minutes 14] [--lightly PYTHON]
+        [--only NAME ...]
+
+The encoder learns from the 60,000 training images, by `barlow.pretrain` with its recommended
+settings, only as many epochs as fit into the time, and its last state is evaluated on the 10,000
+test images: logistic regression on 1, 10 and 100 labels per class (means over 5 draws) and on all,
+and 20 nearest neighbours, all on standardised features. Beside it, with the same encoder and views
+in the same time: batches of 64 and 512, labels instead (`supervised`), and lightly's loss with
+the network in plain PyTorch (`--lightly`, an environment with lightly and Keras). `invariance only`
+and `redundancy only` are the paper's ablation (table 2), beside `both`, in a quarter of the time.
+
+Everything was chosen on 10,000 of the training images, held out for that: `--validate` evaluates on
+them and learns from the other 50,000. Each part is a process of its own, one after the other; the
+results are written after each, and `--only` runs some of them and keeps the rest.
+
+The images are those of Debian's package dataset-fashion-mnist, where it installs them by default.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import numpy as np
+from _results import RESULTS, save
+from matplotlib.figure import Figure
+
+from barlow import data, evaluation, progress
+
+DATA = "/usr/share/datasets/fashion-mnist"
+HELD_OUT = 10_000  # training images for --validate
+SHORT = 0.25  # of the time, for the ablation
+PARTS: dict[str, dict[str, Any]] = {
+    "raw pixels": {},
+    "barlow": {},
+    "barlow, batch 64": {"settings": {"batch_size": 64}},
+    "barlow, batch 512": {"settings": {"batch_size": 512}},
+    "supervised": {},
+    "lightly": {},
+    "both": {"time": SHORT},
+    "invariance only": {"time": SHORT, "settings": {"lambda_": 0.0}},
+    # The invariance then weighs two millionths of what it does by default, next to the redundancy.
+    "redundancy only": {"time": SHORT, "settings": {"lambda_": 1e4}},
+}
+PROBES = {
+    ("linear", 1): "1 label per class",
+    ("linear", 10): "10",
+    ("linear", 100): "100",
+    ("linear", None): "all",
+    ("knn", None): "20-NN, all",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default=DATA, help="folder with the four IDX files")
+    parser.add_argument("--minutes", type=float, default=14.0, help="of training, each")
+    parser.add_argument("--lightly", metavar="PYTHON", help="of an environment with lightly")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--validate", action="store_true", help="on held-out training images")
+    arguments = parser.parse_args()
+
+    name = "quality_fashion_mnist" + "_validation" * arguments.validate
+    before = RESULTS / f"{name}.json"
+    results = json.loads(before.read_text())["rows"] if before.exists() else []
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        train, test = load(pathlib.Path(arguments.data), arguments.validate)
+        np.savez(work / "images.npz", train=train.pixels, test=test.pixels, labels=train.labels)
+        for part in arguments.only:
+            if part == "lightly" and not arguments.lightly:
+                continue
+            python = arguments.lightly if part == "lightly" else sys.executable
+            rows = run(part, python, work, 60 * arguments.minutes, train, test)
+            results = [row for row in results if row["part"] not in {row["part"] for row in rows}]
+            results += rows
+            results.sort(key=lambda row: ORDER.index(row["part"]))
+            save(name, results, minutes=arguments.minutes)
+            show(rows)
+    draw(name, results)
+
+
+ORDER = [name for part in PARTS for name in (part, f"{part}, random encoder")]
+
+
+def load(folder: pathlib.Path, validate: bool) -> tuple[data.Images, data.Images]:
+    """Images to learn from, and to evaluate on."""
+    train = data.load(folder / "train-images-idx3-ubyte.gz")
+    if validate:
+        return evaluation.split(train, HELD_OUT / len(train))
+    return train, data.load(folder / "t10k-images-idx3-ubyte.gz")
+
+
+def run(
+    part: str,
+    python: str,
+    work: pathlib.Path,
+    seconds: float,
+    train: data.Images,
+    test: data.Images,
+) -> list[dict[str, Any]]:
+    """Train one part and probe what it learned."""
+    about: dict[str, Any] = {}
+    if part == "raw pixels":
+        pixels = (images.pixels[:].reshape(len(images), -1) for images in (train, test))
+        features = {part: tuple(pixels)}
+    else:
+        options = PARTS[part]
+        subprocess.run(
+            [
+                python,
+                pathlib.Path(__file__).with_name("_fashion_worker.py"),
+                part if part in {"supervised", "lightly"} else "barlow",
+                work,
+                str(seconds * options.get("time", 1.0)),
+                json.dumps(options.get("settings", {})),
+            ],
+            check=True,
+        )
+        about = json.loads((work / "about.json").read_text())
+        with np.load(work / "features.npz") as learned:
+            features = {part: (learned["train"], learned["test"])}
+            if part == "barlow":
+                random = learned["random_train"], learned["random_test"]
+                features[f"{part}, random encoder"] = random
+    scores = evaluation.probe(
+        features,
+        train.labels,
+        test.labels,
+        labels_per_class=(1, 10, 100),
+        draws=5,
+        neighbours=20,
+        track=progress.silent,
+    )
+    return [
+        {
+            "part": row.features,
+            "probe": row.probe,
+            "labels_per_class": row.labels_per_class,
+            "accuracy": row.accuracy,
+            "std": row.std,
+            **(about if row.features == part else {}),
+        }
+        for row in scores
+    ]
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    for part in dict.fromkeys(row["part"] for row in rows):
+        own = [row for row in rows if row["part"] == part]
+        print(f"{part:28}", *(f"{row['accuracy']:.3f}" for row in own), own[0].get("epochs", ""))
+
+
+def draw(name: str, rows: list[dict[str, Any]]) -> None:
+    """Accuracy by number of labels, a line for each part."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for part in dict.fromkeys(row["part"] for row in rows):
+        own = {(row["probe"], row["labels_per_class"]): row for row in rows if row["part"] == part}
+        heights = [own[probe]["accuracy"] for probe in PROBES]
+        axes.plot(list(PROBES.values()), heights, marker="o", label=part)
+    axes.set(ylabel="accuracy on 10,000 images", xlabel="labels of a logistic regression, or 20-NN")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(RESULTS / f"{name}.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()

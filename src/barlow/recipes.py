@@ -1,0 +1,259 @@
+"""Hyper-parameters for what is to be learned from, each with its reason and its source."""
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from barlow import models, views
+from barlow.optimizers import LARS, warmup_cosine
+
+OPTIMIZERS = ("adamw", "lars")
+"""AdamW of Keras, and :class:`barlow.optimizers.LARS`."""
+
+# Where a value comes from.
+_PAPER = "Zbontar et al. (2021)"
+_AUTHORS = "github.com/facebookresearch/barlowtwins/issues/7"
+_TRANSFORMERS = "LARS collapses on transformers, by the experience of stable-pretraining"
+_HERE = "benchmarks/quality_fashion_mnist.py"
+
+_SMALL = 64  # pixels, up to which an image is small
+_STEPS = 1200  # at least, in a training
+# Of LARS by batch size, to be multiplied by the batch over 256: ResNet-50 on ImageNet, 300 epochs.
+_BATCHES = (128, 256, 512, 1024, 2048, 4096)
+_RATES = (0.7, 0.4, 0.3, 0.25, 0.2, 0.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to train. What is left open is recommended by :func:`recommend`.
+
+    Args:
+        encoder: Name of an encoder, a ``.keras`` file or ``module:function``: see
+            :func:`barlow.models.encoder`. Defaults to ``"auto"``.
+        views: Name of a recipe of views, a key of ``barlow.views.RECIPES``. Defaults to
+            ``"auto"``: see :func:`barlow.views.recipe_for`.
+        projector: Widths of the projector's layers. Defaults to ``None``, recommended.
+        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to ``None``, recommended.
+        epochs: Passes over the images, >= 1. Defaults to ``None``, recommended.
+        batch_size: Images per step, >= 2; all of them where there are fewer. Defaults to ``None``,
+            recommended.
+        micro_batch_size: Images that are embedded at a time, >= 1, to have a large batch with
+            little memory: see :meth:`barlow.BarlowTwins.compile`. Defaults to ``None``, all of the
+            batch.
+        optimizer: ``"adamw"`` or ``"lars"``. Defaults to ``"auto"``.
+        learning_rate: Highest learning rate, > 0, as the optimizer sees it (the paper's is that of
+            256 images); see :func:`barlow.optimizers.warmup_cosine`. Defaults to ``None``,
+            recommended.
+        warmup_epochs: Epochs in which the learning rate rises from 0, >= 0 and fewer than
+            ``epochs``. Defaults to ``None``, recommended.
+        weight_decay: Weight decay, >= 0. Defaults to ``None``, recommended.
+        seed: Seed of weights, order and views. Defaults to 0.
+
+    Raises:
+        ValueError: If a name is not known or a number out of its bounds.
+
+    Example:
+        >>> barlow.Settings(epochs=20).epochs
+        20
+    """
+
+    encoder: str = "auto"
+    views: str = "auto"
+    projector: tuple[int, ...] | None = None
+    lambda_: float | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    micro_batch_size: int | None = None
+    optimizer: str = "auto"
+    learning_rate: float | None = None
+    warmup_epochs: int | None = None
+    weight_decay: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.encoder != "auto":
+            models.find(self.encoder)
+        for name, known in (
+            ("views", ("auto", *views.RECIPES)),
+            ("optimizer", ("auto", *OPTIMIZERS)),
+        ):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(known)}. Received: {value!r}."
+                )
+        for name, smallest in _SMALLEST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= smallest:
+                raise ValueError(f"`{name}` must be at least {smallest}. Received: {value}.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"`learning_rate` must be above 0. Received: {self.learning_rate}.")
+
+
+_SMALLEST = {
+    "lambda_": 0,
+    "epochs": 1,
+    "batch_size": 2,
+    "micro_batch_size": 1,
+    "warmup_epochs": 0,
+    "weight_decay": 0,
+    "seed": 0,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """What :class:`Settings` has, with nothing left open, and why each is as it is.
+
+    ``reasons`` has a sentence by the name of a setting, ``"given"`` where it was given by hand.
+    The seed and ``micro_batch_size`` have none.
+    """
+
+    encoder: str
+    views: str
+    projector: tuple[int, ...]
+    lambda_: float
+    epochs: int
+    batch_size: int
+    micro_batch_size: int | None
+    optimizer: str
+    learning_rate: float
+    warmup_epochs: int
+    weight_decay: float
+    seed: int
+    reasons: dict[str, str]
+
+
+def recommend(
+    images: int, image_shape: tuple[int, ...], settings: Settings | None = None
+) -> Recommendation:
+    """Settings for a number of images of a shape.
+
+    Args:
+        images: Number of images to learn from, >= 2.
+        image_shape: Their ``(height, width, channels)``.
+        settings: What is given by hand, which wins. Defaults to ``Settings()``, nothing.
+
+    Returns:
+        Settings of which none is open, and their reasons.
+
+    Raises:
+        ValueError: If a setting given by hand does not go with the images or with another.
+
+    Example:
+        >>> recommended = barlow.recipes.recommend(50_000, (32, 32, 3))
+        >>> recommended.encoder, recommended.views
+        ('conv', 'photos')
+        >>> given = barlow.Settings(encoder="resnet50", batch_size=2048)
+        >>> recommended = barlow.recipes.recommend(1_281_167, (224, 224, 3), given)
+        >>> recommended.optimizer, recommended.learning_rate, recommended.projector
+        ('lars', 1.6, (8192, 8192, 8192))
+        >>> recommended.reasons["batch_size"]
+        'given'
+    """
+    given = settings or Settings()
+    chosen: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+
+    def choose(name: str, value: Any, reason: str) -> Any:
+        own = getattr(given, name)
+        open_ = own is None or own == "auto"
+        chosen[name], reasons[name] = (value, reason) if open_ else (own, "given")
+        return chosen[name]
+
+    small = min(image_shape[:2]) <= _SMALL
+    encoder = choose(
+        "encoder",
+        "conv" if small else "resnet18",
+        f"fast, and enough for images of up to {_SMALL} pixels ({_HERE})"
+        if small
+        else f"the smallest relative of the ResNet-50 of {_PAPER}",
+    )
+    choose("views", views.recipe_for(image_shape), "for the size and the channels of the images")
+    if encoder == "conv":
+        choose("projector", (512, 512), f"wider or deeper learns more slowly ({_HERE})")
+    else:
+        width = 4 * models.encoder(encoder, image_shape).output_shape[-1]
+        choose("projector", (width,) * 3, f"4 times the features of the encoder, as {_PAPER}")
+    choose("lambda_", 0.0051, f"{_PAPER}, section 4.2; 4 times as much is no better ({_HERE})")
+    batch_size = choose("batch_size", 256, f"accuracy hardly depends on it: {_PAPER}, figure 2")
+    if batch_size > images:
+        batch_size = chosen["batch_size"] = images
+        reasons["batch_size"] = "all the images that there are"
+    epochs = choose(
+        "epochs",
+        max(100, math.ceil(_STEPS / (images // batch_size))),
+        f"100, or for few images {_STEPS:,} steps; more are better: 1,000 epochs in {_PAPER}",
+    )
+    if choose("optimizer", *_optimizer(encoder, batch_size)) == "lars":
+        choose("learning_rate", _lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
+        choose("weight_decay", 1e-6, f"the code of {_PAPER}")
+    elif encoder.startswith("vit"):
+        choose("learning_rate", 5e-4, "stable-pretraining")
+        choose("weight_decay", 1e-4, _HERE)
+    else:
+        choose("learning_rate", _adamw_rate(batch_size), f"for this batch size: {_HERE}")
+        choose("weight_decay", 1e-4, _HERE)
+    warmup = choose(
+        "warmup_epochs", min(10, epochs // 10), f"a tenth, at most the 10 epochs of {_PAPER}"
+    )
+    if not warmup < epochs:
+        raise ValueError(
+            f"`warmup_epochs` must be fewer than `epochs`. Received: {warmup} of {epochs}."
+        )
+    return Recommendation(**{**vars(given), **chosen}, reasons=reasons)
+
+
+def schedule(
+    recommended: Recommendation, images: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate by step, for a number of images; see :func:`optimizer`."""
+    steps = images // recommended.batch_size
+    return warmup_cosine(
+        recommended.learning_rate, recommended.epochs * steps, recommended.warmup_epochs * steps
+    )
+
+
+def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Optimizer:
+    """The optimizer, with the learning rate of :func:`schedule`.
+
+    Args:
+        recommended: What :func:`recommend` gave.
+        images: Number of images to learn from.
+
+    Returns:
+        A Keras optimizer.
+
+    Example:
+        >>> recommended = barlow.recipes.recommend(1000, (8, 8, 1))
+        >>> barlow.recipes.optimizer(recommended, 1000).name
+        'adamw'
+    """
+    kind = {"adamw": keras.optimizers.AdamW, "lars": LARS}[recommended.optimizer]
+    return kind(schedule(recommended, images), weight_decay=recommended.weight_decay)
+
+
+def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:
+    if encoder.startswith("vit"):
+        return "adamw", _TRANSFORMERS
+    if encoder == "conv":
+        return "adamw", f"learns faster here than LARS ({_HERE})"
+    if encoder not in models.APPLICATIONS and not encoder.startswith("resnet"):
+        return "adamw", "of an encoder of your own nothing is known, and AdamW is robust"
+    if batch_size < _BATCHES[0]:
+        return "adamw", f"LARS is for batches from {_BATCHES[0]} on: {_AUTHORS}"
+    return "lars", f"{_PAPER}, section 2.2"
+
+
+def _lars_rate(batch_size: int) -> float:
+    """Between the rows of the authors' table along its logarithms; beyond them, as at its ends."""
+    rate = np.exp(np.interp(np.log(batch_size), np.log(_BATCHES), np.log(_RATES)))
+    return float(f"{rate * batch_size / 256:.3g}")
+
+
+def _adamw_rate(batch_size: int) -> float:
+    """As the square root of the batch: 64 images learn as much as 256 with it."""
+    return float(f"{2e-3 * math.sqrt(batch_size / 256):.3g}")
