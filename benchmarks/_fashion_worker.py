@@ -80,7 +80,7 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
     }
 
 
-def recommended(train: np.ndarray, epochs: int) -> Any:
+def recommend(train: np.ndarray, epochs: int) -> Any:
     return barlow.recipes.recommend(len(train), train.shape[1:], barlow.Settings(epochs=epochs))
 
 
@@ -89,7 +89,7 @@ def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[
     train, test, labels = (images[name] for name in ("train", "test", "labels"))
 
     def make(epochs: int) -> tuple[keras.Model, keras.Model, Any]:
-        settings = recommended(train, epochs)
+        settings = recommend(train, epochs)
         keras.utils.set_random_seed(settings.seed)
         encoder = barlow.models.encoder(settings.encoder, train.shape[1:])
         inputs = keras.Input(train.shape[1:])
@@ -116,83 +116,33 @@ def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[
 
 
 def lightly(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:
-    """The same network in plain PyTorch, channels last, and lightly's loss; barlow's views."""
+    """The same network in plain PyTorch, and lightly's loss."""
+    import _plain_torch
     import torch
-    from lightly.loss import BarlowTwinsLoss
-    from torch import nn
 
     train, test = images["train"], images["test"]
-    settings = recommended(train, 2)
-    views = barlow.views.ImageViews(settings.views, seed=settings.seed)
-    steps_per_epoch = len(train) // settings.batch_size
 
-    def encoder() -> nn.Module:
-        """`barlow.models.encoder("conv", (28, 28, 1))`, but for where the padding goes."""
-        layers, channels = [], 1
-        for filters, size in ((64, 5), (128, 3), (256, 3), (256, 3)):
-            layers += [
-                nn.Conv2d(channels, filters, size, stride=2, padding=size // 2, bias=False),
-                nn.BatchNorm2d(filters),
-                nn.ReLU(),
-            ]
-            channels = filters
-        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return nn.Sequential(*layers, pooled).to(memory_format=torch.channels_last)
-
-    def projector(features: int) -> nn.Module:
-        *hidden, last = settings.projector
-        layers = []
-        for width in hidden:
-            layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
-            features = width
-        return nn.Sequential(*layers, nn.Linear(features, last, bias=False))
-
-    def to_inputs(pixels: torch.Tensor) -> torch.Tensor:
-        return (pixels / 127.5 - 1).permute(0, 3, 1, 2)
-
-    def train_for(steps: int, epochs: int) -> tuple[nn.Module, float]:
-        torch.manual_seed(settings.seed)
-        network, head, criterion = encoder(), projector(256), BarlowTwinsLoss(settings.lambda_)
-        optimizer = torch.optim.AdamW(
-            [*network.parameters(), *head.parameters()],
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-        rates = barlow.recipes.schedule(recommended(train, epochs), len(train))
-        random = np.random.default_rng(settings.seed)
-        for step in range(steps):
-            if step == WARM:
+    def train_for(epochs: int, steps: int | None = None) -> tuple[torch.nn.Module, float]:
+        """The network, and how many steps there were a second."""
+        recommended = recommend(train, epochs)
+        torch.manual_seed(recommended.seed)
+        network = _plain_torch.encoder()
+        step = _plain_torch.training(network, recommended)
+        rates = barlow.recipes.schedule(recommended, len(train))
+        batches = barlow.data.Batches(train, recommended.batch_size, recommended.seed)
+        number = steps or epochs * (len(train) // recommended.batch_size)
+        for i in range(number):
+            if i == WARM:
                 begin = time.perf_counter()
-            if step % steps_per_epoch == 0:
-                order = random.permutation(len(train))
-            start = step % steps_per_epoch * settings.batch_size
-            batch = train[order[start : start + settings.batch_size]]
-            with torch.no_grad():
-                pair = [to_inputs(view) for view in views(batch)]
-            loss = criterion(*(head(network(view)) for view in pair))
-            for group in optimizer.param_groups:
-                group["lr"] = float(rates(step))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return network, (steps - WARM) / (time.perf_counter() - begin)
+            step(batches[i][0], float(rates(i)))
+        return network, (number - WARM) / (time.perf_counter() - begin)
 
-    _, rate = train_for(WARM + TIMED, epochs=2)
-    epochs = epochs_in(seconds, rate, steps_per_epoch)
+    _, rate = train_for(2, WARM + TIMED)
+    epochs = epochs_in(seconds, rate, len(train) // recommend(train, 2).batch_size)
     begin = time.perf_counter()
-    network, _ = train_for(epochs * steps_per_epoch, epochs)
+    network, _ = train_for(epochs)
     training_seconds = time.perf_counter() - begin
-    network.eval()
-    with torch.no_grad():
-        learned, learned_test = (
-            np.concatenate(
-                [
-                    network(to_inputs(torch.from_numpy(pixels[i : i + 500]).float())).numpy()
-                    for i in range(0, len(pixels), 500)
-                ]
-            )
-            for pixels in (train, test)
-        )
+    learned, learned_test = (_plain_torch.features(network, each) for each in (train, test))
     np.savez(work / "features.npz", train=learned, test=learned_test)
     return {"training_seconds": training_seconds, "epochs": epochs}
 

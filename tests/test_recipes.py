@@ -103,8 +103,10 @@ def test_a_batch_is_never_more_than_all_images():
     assert "all the images" in recommended.reasons["batch_size"]
 
 
-@pytest.mark.parametrize("name", recipes.OPTIMIZERS)
-def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name):
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", keras.optimizers.AdamW), ("lars", barlow.optimizers.LARS)]
+)
+def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name, kind):
     recommended = recommend(
         images=105,
         optimizer=name,
@@ -115,8 +117,8 @@ def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name):
         weight_decay=0.25,
     )
     optimizer = recipes.optimizer(recommended, 105)
-    config = optimizer.get_config()
-    assert (config["name"], config["weight_decay"]) == (name, 0.25)
+    assert isinstance(optimizer, kind)
+    assert optimizer.get_config()["weight_decay"] == 0.25
     variable = keras.Variable(np.ones(3))
     rates = []
     for _ in range(100):

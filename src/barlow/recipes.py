@@ -229,8 +229,8 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
 
     Example:
         >>> recommended = barlow.recipes.recommend(1000, (8, 8, 1))
-        >>> barlow.recipes.optimizer(recommended, 1000).name
-        'adamw'
+        >>> type(barlow.recipes.optimizer(recommended, 1000)).__name__
+        'AdamW'
     """
     kind = {"adamw": keras.optimizers.AdamW, "lars": LARS}[recommended.optimizer]
     return kind(schedule(recommended, images), weight_decay=recommended.weight_decay)

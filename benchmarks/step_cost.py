@@ -1,0 +1,119 @@
+"""What a training step costs: all of it, and its encoder, projector and loss alone.
+
+    python benchmarks/step_cost.py [--data FOLDER] [--lightly PYTHON] [--batch-size 256 512]
+        [--rounds 5]
+
+The encoder, views and other settings are those that barlow recommends for Fashion-MNIST. "Whole"
+is `fit` as `barlow.pretrain` calls it: batches, views, gradient, optimizer, metrics and the
+callback that writes metrics and checkpoints. "Bare" is encoder, projector, loss, gradient and
+optimizer on two views that are there already. The share of what is around them is 1 - bare / whole.
+Beside it the whole step of plain PyTorch, with the same network, batch and views and with lightly's
+loss. Every implementation is a process of its own; in every round each is timed in turn, so that
+drift of the machine hits all alike, and the figure is the median over the rounds.
+"""
+
+import contextlib
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+import _workers
+import numpy as np
+from _results import RESULTS, save
+from _tables import table
+from matplotlib.figure import Figure
+
+from barlow import data
+
+DATA = "/usr/share/datasets/fashion-mnist"
+OWN = (
+    "barlow TensorFlow graph",
+    "barlow TensorFlow XLA",
+    "barlow JAX",
+    "barlow PyTorch",
+    "barlow PyTorch compiled",
+)
+PEER = "lightly, plain PyTorch"
+IMAGES = 20_000
+SECONDS = 3.0  # of one implementation in one round
+PAUSE = 0.3  # after which the threads of the one before sleep
+
+
+def main() -> None:
+    parser = _workers.parser(__doc__.splitlines()[0])
+    parser.add_argument("--data", default=DATA, help="folder with the IDX files")
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    pythons = dict.fromkeys(OWN, sys.executable)
+    if arguments.lightly:
+        pythons[PEER] = arguments.lightly
+
+    rows, absent = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        images = pathlib.Path(folder) / "images.npy"
+        source = pathlib.Path(arguments.data) / "train-images-idx3-ubyte.gz"
+        np.save(images, data.load(source).pixels[:IMAGES])
+        for batch_size in arguments.batch_size:
+            with contextlib.ExitStack() as stack:
+                seconds, workers = {}, {}
+                for name, python in pythons.items():
+                    worker = stack.enter_context(_workers.start(python, name, "_step_worker.py"))
+                    try:
+                        worker("prepare", images=str(images), batch_size=batch_size)
+                    except RuntimeError as error:
+                        absent[name] = str(error)
+                        continue
+                    workers[name], seconds[name] = worker, {"whole": [], "bare": []}
+                for _ in range(arguments.rounds):
+                    for name, worker in workers.items():
+                        for what in ("whole",) if name == PEER else ("whole", "bare"):
+                            time.sleep(PAUSE)
+                            steps = 5
+                            if seconds[name][what]:
+                                steps = max(2, round(SECONDS / seconds[name][what][0]))
+                            seconds[name][what].append(worker(what, steps=steps)["seconds"])
+            for name, measured in seconds.items():
+                whole, bare = measured["whole"], measured["bare"]
+                row = {
+                    "batch_size": batch_size,
+                    "implementation": name,
+                    "images_per_second": batch_size / statistics.median(whole),
+                    "whole_ms": 1000 * statistics.median(whole),
+                }
+                if bare:
+                    row["bare_ms"] = 1000 * statistics.median(bare)
+                    row["share_around"] = 1 - row["bare_ms"] / row["whole_ms"]
+                rows.append(row)
+            print(table([row for row in rows if row["batch_size"] == batch_size]), flush=True)
+    for name, why in absent.items():
+        print(f"{name} is absent: {why}")
+    save("step_cost", rows, rounds=arguments.rounds, absent=absent)
+    draw(rows)
+
+
+def draw(rows: list[dict]) -> None:
+    """Bars of images per second, a group for each batch size."""
+    sizes = list(dict.fromkeys(row["batch_size"] for row in rows))
+    names = list(dict.fromkeys(row["implementation"] for row in rows))
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(names)
+    for i, name in enumerate(names):
+        own = [row for row in rows if row["implementation"] == name]
+        places = [
+            sizes.index(row["batch_size"]) + (i - len(names) / 2 + 0.5) * width for row in own
+        ]
+        heights = [row["images_per_second"] for row in own]
+        axes.bar(places, heights, width, label=name, color=None if name != PEER else "#d55e00")
+    axes.set_xticks(range(len(sizes)), [f"batch of {size}" for size in sizes])
+    axes.set(ylabel="images per second, whole step")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", frameon=False, fontsize="small", ncols=3)
+    figure.savefig(RESULTS / "step_cost.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()
