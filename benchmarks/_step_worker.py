@@ -51,7 +51,7 @@ class Barlow:
         class Bare(barlow.BarlowTwins):
             """Without the two terms."""
 
-            def compute_loss(self, y_pred=None, **_):
+            def compute_loss(self, x=None, y=None, y_pred=None, *_, **__):
                 return self.objective(*y_pred)
 
         images = np.load(images)

@@ -174,7 +174,7 @@ def recommend(
     )
     choose("views", views.recipe_for(image_shape), "for the size and the channels of the images")
     if encoder == "conv":
-        choose("projector", (512, 512), f"wider or deeper learns more slowly ({_HERE})")
+        choose("projector", (512, 512), f"wider learns more slowly ({_HERE})")
     else:
         width = 4 * models.encoder(encoder, image_shape).output_shape[-1]
         choose("projector", (width,) * 3, f"4 times the features of the encoder, as {_PAPER}")
