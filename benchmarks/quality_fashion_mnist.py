@@ -52,6 +52,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     name: {"time": 0.2, "settings": settings}
     for name, settings in {
         "recommended": {},
+        "batch of 64": {"batch_size": 64},
         "lambda 0.02": {"lambda_": 0.02},
         "projector 1024, 1024": {"projector": [1024, 1024]},
         "LARS": {"optimizer": "lars"},

@@ -133,3 +133,8 @@ def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name, k
 def test_a_warm_up_that_is_not_shorter_than_training_is_refused():
     with pytest.raises(ValueError, match=re.escape("Received: 5 of 5.")):
         recommend(epochs=5, warmup_epochs=5)
+
+
+def test_one_image_is_too_few():
+    with pytest.raises(ValueError, match=re.escape("at least 2 images, better thousands.")):
+        recommend(images=1)

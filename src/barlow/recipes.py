@@ -154,6 +154,8 @@ def recommend(
         >>> recommended.reasons["batch_size"]
         'given'
     """
+    if images < 2:
+        raise ValueError(f"To learn takes at least 2 images, better thousands. Received: {images}.")
     given = settings or Settings()
     chosen: dict[str, Any] = {}
     reasons: dict[str, str] = {}
@@ -178,7 +180,7 @@ def recommend(
     else:
         width = 4 * models.encoder(encoder, image_shape).output_shape[-1]
         choose("projector", (width,) * 3, f"4 times the features of the encoder, as {_PAPER}")
-    choose("lambda_", 0.0051, f"{_PAPER}, section 4.2; 4 times as much is no better ({_HERE})")
+    choose("lambda_", 0.0051, f"{_PAPER}, section 2.2; 4 times as much is no better ({_HERE})")
     batch_size = choose("batch_size", 256, f"accuracy hardly depends on it: {_PAPER}, figure 2")
     if batch_size > images:
         batch_size = chosen["batch_size"] = images
@@ -192,11 +194,11 @@ def recommend(
         choose("learning_rate", _lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
         choose("weight_decay", 1e-6, f"the code of {_PAPER}")
     elif encoder.startswith("vit"):
-        choose("learning_rate", 5e-4, "stable-pretraining")
-        choose("weight_decay", 1e-4, _HERE)
+        choose("learning_rate", 5e-4, "of stable-pretraining for transformers")
+        choose("weight_decay", 1e-4, "a small one; not compared with others")
     else:
         choose("learning_rate", _adamw_rate(batch_size), f"for this batch size: {_HERE}")
-        choose("weight_decay", 1e-4, _HERE)
+        choose("weight_decay", 1e-4, "a small one; not compared with others")
     warmup = choose(
         "warmup_epochs", min(10, epochs // 10), f"a tenth, at most the 10 epochs of {_PAPER}"
     )
