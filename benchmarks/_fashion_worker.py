@@ -3,7 +3,8 @@
     python _fashion_worker.py barlow|supervised|lightly FOLDER SECONDS SETTINGS
 
 reads `images.npz` of the folder and writes `features.npz` and `about.json`. How many epochs fit
-into the time is measured on some first steps, of a training that is thrown away.
+into the time, where the settings do not say, is measured on some first steps, of a training that is
+thrown away.
 """
 
 import json
@@ -53,13 +54,13 @@ def features_of(encoder: keras.Model, *images: np.ndarray) -> list[np.ndarray]:
 def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]) -> dict[str, Any]:
     """`barlow.pretrain` by its own settings, but for the epochs."""
     train, test = images["train"], images["test"]
-    trial, rate = work / "trial", Rate()
-    barlow.pretrain(
-        train, trial, barlow.Settings(epochs=2, **given), callbacks=[rate], overwrite=True
-    )
-    batch_size = barlow.runs.read_config(trial)["batch_size"]
-    epochs = epochs_in(seconds, rate.value, len(train) // batch_size)
-    settings = barlow.Settings(epochs=epochs, **given)
+    if "epochs" not in given:
+        trial, rate = work / "trial", Rate()
+        settings = barlow.Settings(epochs=2, **given)
+        barlow.pretrain(train, trial, settings, callbacks=[rate], overwrite=True)
+        batch_size = barlow.runs.read_config(trial)["batch_size"]
+        given = {**given, "epochs": epochs_in(seconds, rate.value, len(train) // batch_size)}
+    settings = barlow.Settings(**given)
     run = barlow.pretrain(train, work / "run", settings, overwrite=True)
     metrics, config = barlow.runs.read_metrics(run), barlow.runs.read_config(run)
     encoder = barlow.runs.load_encoder(run)
@@ -74,7 +75,7 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
     )
     return {
         "training_seconds": sum(row["seconds"] for row in metrics),
-        "epochs": epochs,
+        "epochs": given["epochs"],
         "loss": metrics[-1]["loss"],
         "config": config,
     }

@@ -97,9 +97,12 @@ def test_what_died_in_an_epoch_goes_on_as_if_it_had_not(died, images, whole):
 @pytest.mark.parametrize("step", [4, 12], ids=["of an epoch", "of the run"])
 def test_what_died_at_the_end_goes_on_as_if_it_had_not(step, images, tmp_path, whole):
     class Fail(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if STEPS * (epoch + 1) == step:
+        def on_epoch_begin(self, epoch, logs=None):
+            if STEPS * epoch == step:
                 fail()
+
+        def on_train_end(self, logs=None):
+            fail()
 
     with pytest.raises(RuntimeError, match="dies"):
         train(images, tmp_path / "run", Fail())

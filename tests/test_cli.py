@@ -83,6 +83,20 @@ def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barl
         assert json.loads((run / name).read_text())["rows"]
 
 
+def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, folders, tmp_path):
+    arguments = ("pretrain", folders / "plain", "--out", tmp_path / "run", "--epochs", 2)
+    code, output = barlow(*arguments, "--batch-size", 64, "--probe", folders / "classes")
+    assert code == 0, output
+    rows = runs.read_metrics(tmp_path / "run")
+    assert all(0 <= row["probe_knn"] <= 1 for row in rows)
+    assert f"{rows[-1]['probe_knn']:.3f} by 20 nearest" in " ".join(output.split())
+    code, output = barlow("pretrain", folders / "plain", "--out", tmp_path / "other",
+                          "--probe", folders / "plain")  # fmt: skip
+    assert code == 2
+    assert "needs labels" in output
+    assert not (tmp_path / "other").exists()
+
+
 def test_images_are_brought_to_the_channels_of_the_encoder(barlow, run, folders, tmp_path):
     for path in (folders / "classes").rglob("*.png"):
         copy = tmp_path / "colour" / path.relative_to(folders / "classes")

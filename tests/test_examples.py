@@ -56,7 +56,8 @@ def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
     has = {
         "images": images, "first": images, "second": np.flip(images, axis=2),
         "encoder": barlow.models.encoder("conv", (32, 32, 3)),
-        "za": za, "zb": zb, "weights": np.ones(4), "model": model,
+        "labelled": barlow.data.Images(np.tile(images, (4, 1, 1, 1)), np.arange(16) % 2),
+        "held_out": images, "za": za, "zb": zb, "weights": np.ones(4), "model": model,
         "signals": np.random.default_rng(2).normal(size=(4, 50, 6)).astype("float32"),
         "rows": np.random.default_rng(3).normal(size=(4, 8)).astype("float32"),
     }  # fmt: skip

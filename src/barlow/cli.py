@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
 
 import keras
 
-from barlow import data, evaluation, models, recipes, report, runs, views
+from barlow import callbacks, data, evaluation, models, recipes, report, runs, views
 from barlow.pretrain import pretrain
 from barlow.recipes import Settings
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 console = Console(markup=False)  # paths and messages may hold brackets
 _SHOWN = 5  # images that could not be read
+_LOOKS = 20  # of the probe at the encoder, in a training
 
 _RECOMMENDED = "[default: recommended]"  # see `barlow recipe`
 Sources = Annotated[
@@ -112,6 +113,14 @@ def pretrain_command(
         pathlib.Path | None,
         typer.Option("--from", metavar="RUN", help="Start from the weights of another run."),
     ] = None,
+    probe: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Labelled images, apart from those to learn from: how good is the encoder while "
+            "it learns?",
+        ),
+    ] = None,
     encoder: Encoder = "auto",
     recipe: Views = "auto",
     projector: Projector = None,
@@ -157,8 +166,18 @@ def pretrain_command(
         )
         if images.labels is not None:
             console.print("Their labels play no part in training.")
+        labelled = None
+        if probe is not None:
+            height, width, channels = images.pixels.shape[1:]
+            labelled = _load(
+                [probe],
+                image_size=(height, width),
+                channels=channels,
+                max_pixels=max_pixels,
+                background=background,
+            )
         ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run}
-        _pretrain(images, out, settings, **ways)
+        _pretrain(images, out, settings, labelled, **ways)
 
 
 @app.command("recipe")
@@ -252,12 +271,20 @@ def evaluate_command(
 
 
 def _pretrain(
-    images: data.Images, out: pathlib.Path, settings: Settings, **ways: Any
+    images: data.Images,
+    out: pathlib.Path,
+    settings: Settings,
+    labelled: data.Images | None = None,
+    **ways: Any,
 ) -> pathlib.Path:
     recommended = recipes.recommend(len(images), images.pixels.shape[1:], settings)
     console.print(_recipe(recommended))
+    watching = []
+    if labelled is not None:
+        parts = evaluation.split(labelled, seed=recommended.seed)
+        watching.append(callbacks.Probe(*parts, every=max(1, recommended.epochs // _LOOKS)))
     with _TrainingProgress(recommended.epochs) as progress:
-        run = pretrain(images, out, settings, callbacks=[progress], **ways)
+        run = pretrain(images, out, settings, callbacks=[*watching, progress], **ways)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
     if not runs.is_complete(run):
         console.print(
@@ -271,6 +298,13 @@ def _pretrain(
         f"{last['redundancy']:.4g}. Unrelated embeddings would have {config['loss_at_start']:.4g}, "
         f"perfect ones {config['loss_floor']:.4g} from sampling noise."
     )
+    probed = [row for row in metrics if "probe_knn" in row]
+    if probed:
+        console.print(
+            f"Accuracy on held-out labelled images after epoch {probed[-1]['epoch']}: "
+            f"{probed[-1]['probe_knn']:.3f} by 20 nearest neighbours, "
+            f"{probed[-1]['probe_linear']:.3f} by a linear classifier."
+        )
     report.draw_training(run)
     console.print(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})", soft_wrap=True)
     if (run / runs.SKIPPED).exists():

@@ -128,11 +128,11 @@ def pretrain(
                 shuffle=False,  # the batches shuffle themselves
                 callbacks=[
                     stop,
+                    *callbacks,  # what they add to the metrics is recorded
                     record,
                     keras.callbacks.LambdaCallback(
                         on_epoch_end=lambda *_, batches=batches: write_skipped(batches.skipped)
                     ),
-                    *callbacks,
                 ],
                 verbose=0,
             )

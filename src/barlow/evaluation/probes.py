@@ -1,4 +1,4 @@
-"""What an encoder is worth: probes on its frozen features, beside raw pixels and random weights.
+"""Probes on the frozen features of an encoder, beside raw pixels and random weights.
 
 The encoder is frozen and in inference mode. The labels of the test images are only ever used to
 count what was right.
@@ -148,6 +148,7 @@ def probe(
     labels_per_class: Sequence[int] = LABELS_PER_CLASS,
     draws: int = _DRAWS,
     neighbours: int = _NEIGHBOURS,
+    weights: Literal["uniform", "distance"] = "uniform",
     seed: int = 0,
     track: Track = silent,
 ) -> list[Row]:
@@ -161,6 +162,8 @@ def probe(
             Defaults to ``(1, 5, 10)``.
         draws: Draws of so many labels, over which the accuracy is averaged. Defaults to 10.
         neighbours: Number of nearest neighbours. Defaults to 5.
+        weights: Of the neighbours: ``"uniform"`` or ``"distance"``, its inverse. Defaults to
+            ``"uniform"``.
         seed: Seed of the draws. Defaults to 0.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
@@ -186,7 +189,9 @@ def probe(
     for name, kind, count in track(work, "Evaluating"):
         x, x_test = features[name]
         scores = [
-            _classifier(kind, neighbours).fit(x[chosen], labels[chosen]).score(x_test, test_labels)
+            _classifier(kind, neighbours, weights)
+            .fit(x[chosen], labels[chosen])
+            .score(x_test, test_labels)
             for chosen in _draws(labels, count, draws, seed)
         ]
         rows.append(Row(name, kind, count, float(np.mean(scores)), float(np.std(scores))))
@@ -198,10 +203,10 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
     return {"rows": [dataclasses.asdict(row) for row in rows]}
 
 
-def _classifier(kind: str, neighbours: int) -> ClassifierMixin:
+def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
     if kind == "linear":
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours))
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours, weights=weights))
 
 
 def _draws(labels: np.ndarray, count: int | None, draws: int, seed: int) -> list[np.ndarray]:
