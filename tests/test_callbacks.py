@@ -107,9 +107,26 @@ def test_what_is_found_is_in_the_metrics_of_a_run_and_goes_on_with_it(digits, tm
         assert 0 <= row["probe_linear"] <= 1
 
 
+@pytest.mark.parametrize("watching", [callbacks.Probe, callbacks.Rank])
+def test_features_that_are_not_numbers_end_training(watching, digits):
+    images, train, test = digits
+    inputs = keras.Input((8, 8, 1))  # without ReLU, which on some backends makes zeros of them
+    model = make_model(keras.Model(inputs, keras.layers.Dense(8)(keras.layers.Flatten()(inputs))))
+    spoil = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: model.encoder.set_weights(
+            [np.full_like(weight, np.nan) for weight in model.encoder.get_weights()]
+        )
+    )
+    looks = watching(train, test) if watching is callbacks.Probe else watching(test.pixels)
+    with pytest.raises(FloatingPointError, match="learning rate is too high"):
+        fit(model, images, spoil, looks)
+
+
 def test_images_without_labels_and_no_epochs_are_refused(digits):
     _, train, test = digits
     with pytest.raises(ValueError, match="A probe needs labelled images"):
         callbacks.Probe(data.Images(train.pixels), test)
+    with pytest.raises(ValueError, match="nothing to tell apart"):
+        callbacks.Probe(data.Images(train.pixels, np.zeros(len(train))), test)
     with pytest.raises(ValueError, match="`every` must be at least 1 epoch"):
         callbacks.Rank(test.pixels, every=0)

@@ -2,7 +2,8 @@
 
 They look at the encoder, in inference mode, at the end of epochs, and add what they find to the
 metrics, so that it is in Keras' history, in the logs of the callbacks after them, and with
-``barlow.pretrain`` in ``metrics.jsonl`` of the run.
+``barlow.pretrain`` in ``metrics.jsonl`` of the run. Features that are not numbers end training with
+a ``FloatingPointError``.
 """
 
 import warnings
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 
 from barlow import evaluation
-from barlow.data import Images
+from barlow.data import Images, in_memory
 
 _NEIGHBOURS = 20
 _COLLAPSED = 1.5  # independent features
@@ -53,7 +54,7 @@ class Probe(_Watch):
         every: Epochs from one look to the next, >= 1. Defaults to 1.
 
     Raises:
-        ValueError: If images have no labels, or ``every`` is below 1.
+        ValueError: If images have no labels or only one, or ``every`` is below 1.
 
     Example:
         >>> from barlow import callbacks, evaluation
@@ -72,11 +73,14 @@ class Probe(_Watch):
         self, train: Images, test: Images, encoder: keras.Model | None = None, every: int = 1
     ):
         super().__init__(encoder, every)
+        train, test = in_memory(train), in_memory(test)
         if train.labels is None or test.labels is None:
             raise ValueError(
                 "A probe needs labelled images; only those that the encoder learns from need no "
                 "labels. Received: images without labels."
             )
+        if len(np.unique(train.labels)) < 2:
+            raise ValueError(f"There is nothing to tell apart: all labels are {train.labels[0]!r}.")
         self._pixels, self._test_pixels = train.pixels, test.pixels
         self._labels, self._test_labels = train.labels, test.labels
 
@@ -140,4 +144,10 @@ class Rank(_Watch):
 
 
 def _embed(encoder: keras.Model, images: Any) -> np.ndarray:
-    return encoder.predict(images, batch_size=256, verbose=0)
+    features = encoder.predict(images, batch_size=256, verbose=0)
+    if not np.isfinite(features).all():
+        raise FloatingPointError(
+            "The encoder gives features that are not numbers. Most often the learning rate is too "
+            "high: train again with a lower one."
+        )
+    return features
