@@ -62,7 +62,7 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
         given = {**given, "epochs": epochs_in(seconds, rate.value, len(train) // batch_size)}
     settings = barlow.Settings(**given)
     run = barlow.pretrain(train, work / "run", settings, overwrite=True)
-    metrics, config = barlow.runs.read_metrics(run), barlow.runs.read_config(run)
+    metrics = barlow.runs.read_metrics(run)
     encoder = barlow.runs.load_encoder(run)
     learned, learned_test = features_of(encoder, train, test)
     random, random_test = features_of(keras.models.clone_model(encoder), train, test)
@@ -77,7 +77,7 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
         "training_seconds": sum(row["seconds"] for row in metrics),
         "epochs": given["epochs"],
         "loss": metrics[-1]["loss"],
-        "config": config,
+        "given": given,
     }
 
 
