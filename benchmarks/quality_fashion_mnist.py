@@ -31,7 +31,7 @@ import numpy as np
 from _results import RESULTS, save
 from matplotlib.figure import Figure
 
-from barlow import data, evaluation, progress
+from barlow import data, evaluation
 
 DATA = "/usr/share/datasets/fashion-mnist"
 HELD_OUT = 10_000  # training images for --validate
@@ -147,7 +147,6 @@ def run(
         labels_per_class=(1, 10, 100),
         draws=5,
         neighbours=20,
-        track=progress.silent,
     )
     return [
         {

@@ -88,13 +88,16 @@ def test_a_vision_transformer_has_adamw_at_every_batch_size(batch_size):
     assert (recommended.optimizer, recommended.learning_rate) == ("adamw", 5e-4)
 
 
-def test_small_batches_and_encoders_of_ones_own_have_adamw(tmp_path):
+def test_small_batches_and_encoders_of_ones_own_have_adamw(tmp_path, monkeypatch):
     assert recommend(encoder="resnet18", batch_size=64).optimizer == "adamw"
     inputs = keras.Input((32, 32, 3))
     own = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
-    own.save(tmp_path / "own.keras")
-    recommended = recommend(encoder=str(tmp_path / "own.keras"), batch_size=256)
-    assert (recommended.optimizer, recommended.projector) == ("adamw", (12, 12, 12))
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.keras", "resnet.keras", "vit.keras"):  # whatever they are called
+        own.save(name)
+        recommended = recommend(encoder=name, batch_size=256)
+        assert (recommended.optimizer, recommended.learning_rate) == ("adamw", 2e-3)
+        assert recommended.projector == (12, 12, 12)
 
 
 def test_a_batch_is_never_more_than_all_images():

@@ -193,7 +193,7 @@ def recommend(
     if choose("optimizer", *_optimizer(encoder, batch_size)) == "lars":
         choose("learning_rate", _lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
         choose("weight_decay", 1e-6, f"the code of {_PAPER}")
-    elif encoder.startswith("vit"):
+    elif _is_transformer(encoder):
         choose("learning_rate", 5e-4, "of stable-pretraining for transformers")
         choose("weight_decay", 1e-4, "a small one; not compared with others")
     else:
@@ -239,15 +239,20 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
 
 
 def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:
-    if encoder.startswith("vit"):
+    if _is_transformer(encoder):
         return "adamw", _TRANSFORMERS
     if encoder == "conv":
         return "adamw", f"learns faster here than LARS ({_HERE})"
-    if encoder not in models.APPLICATIONS and not encoder.startswith("resnet"):
+    if encoder not in models.APPLICATIONS and encoder not in models.ENCODERS:
         return "adamw", "of an encoder of your own nothing is known, and AdamW is robust"
     if batch_size < _BATCHES[0]:
         return "adamw", f"LARS is for batches from {_BATCHES[0]} on: {_AUTHORS}"
     return "lars", f"{_PAPER}, section 2.2"
+
+
+def _is_transformer(encoder: str) -> bool:
+    """Of those by name: what is in a file or function of one's own, its name does not tell."""
+    return encoder in models.ENCODERS and encoder.startswith("vit")
 
 
 def _lars_rate(batch_size: int) -> float:
