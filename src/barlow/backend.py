@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import sys
@@ -124,6 +125,48 @@ def pull_back(
         torch.zeros_like(leaf) if gradient is None else gradient
         for leaf, gradient in zip(leaves, gradients, strict=True)
     ], keras.tree.map_structure(torch.Tensor.detach, beside)
+
+
+def fuses_batch_normalization() -> bool:
+    """Whether the backend has :func:`batch_normalization`."""
+    import keras  # noqa: PLC0415
+
+    return keras.backend.backend() in ("tensorflow", "torch")
+
+
+def batch_normalization(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
+    """Batch normalisation in training, in one operation, with TensorFlow or PyTorch.
+
+    Args:
+        x: Tensor ``[batch, height, width, channels]``, float32.
+        scale: Factor of each channel after normalisation, ``[channels]``, float32.
+        offset: What is added then, ``[channels]``, float32.
+        epsilon: What is added to the variance before its root is taken.
+
+    Returns:
+        What comes out, of the shape of ``x``; mean and variance of each channel, ``[channels]``,
+        through which no gradient is to be taken.
+    """
+    import keras  # noqa: PLC0415
+
+    count = math.prod(keras.ops.shape(x)[:-1])
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon)
+        count = tf.cast(count, tf.float32)
+    else:
+        import torch  # noqa: PLC0415
+
+        mean, variance = x.new_zeros(x.shape[-1]), x.new_zeros(x.shape[-1])
+        planes = x.permute(0, 3, 1, 2)  # a view, whose order in memory PyTorch knows
+        cudnn = torch.backends.cudnn.enabled
+        y = torch.batch_norm(planes, scale, offset, mean, variance, True, 1.0, epsilon, cudnn)
+        y = y.permute(0, 2, 3, 1)
+        if count == 1:  # it has divided by 0
+            variance = mean.new_zeros(mean.shape)
+    # Both give the variance that they expect of other samples: more than that of these.
+    return y, mean, variance * ((count - 1) / count)
 
 
 def _configured() -> str:

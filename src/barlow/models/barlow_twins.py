@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from barlow import backend, kernel, losses
+from barlow.models.fused import fused
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
 
@@ -91,6 +92,7 @@ class BarlowTwins(keras.Model):
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
         self.micro_batch_size: int | None = None
+        self._fused = fused(encoder), fused(self.projector)
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Embeddings of both views of each input.
@@ -120,11 +122,10 @@ class BarlowTwins(keras.Model):
                 "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
                 "for rows of a table."
             )
+        encoder, projector = self._fused if training else (self.encoder, self.projector)
         # One after the other: batch statistics must not mix the two views. `training` is named for
         # each part: JAX calls this without the context from which Keras would hand it down.
-        za, zb = (
-            self.projector(self.encoder(x, training=training), training=training) for x in inputs
-        )
+        za, zb = (projector(encoder(x, training=training), training=training) for x in inputs)
         return za, zb
 
     def compile(
