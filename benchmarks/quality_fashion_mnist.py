@@ -6,10 +6,11 @@
 The encoder learns from the 60,000 training images, by `barlow.pretrain` with its recommended
 settings, only as many epochs as fit into the time, and its last state is evaluated on the 10,000
 test images: logistic regression on 1, 10 and 100 labels per class (means over 5 draws) and on all,
-and 20 nearest neighbours, all on standardised features. Beside it, with the same encoder and views
-in the same time: lightly's loss with the network in plain PyTorch (`--lightly`, an environment
-with lightly and Keras), and labels instead (`supervised`). In half the time: batches of 64 and 512.
-In a fifth: the paper's ablation (table 2), the loss with one of its terms only.
+and 20 nearest neighbours weighted by their cosine, all on standardised features. Beside it, with
+the same encoder and views in the same time: lightly's loss with the network in plain PyTorch
+(`--lightly`, an environment with lightly and Keras), and labels instead (`supervised`). In half the
+time: batches of 64 and 512. In a fifth: the paper's ablation (table 2), the loss with one of its
+terms only.
 
 What barlow recommends was chosen on 10,000 of the training images, held out for that: `--validate`
 sets it beside other settings, in two epochs of the other 50,000. Each part is a process of its own,
@@ -147,6 +148,7 @@ def run(
         labels_per_class=(1, 10, 100),
         draws=5,
         neighbours=20,
+        weights="cosine",
     )
     return [
         {

@@ -43,7 +43,7 @@ def test_a_probe_finds_what_the_evaluation_of_the_encoder_finds(digits):
     features = tuple(model.encoder.predict(part.pixels, verbose=0) for part in (train, test))
     rows = evaluation.probe(
         {"now": features}, train.labels, test.labels,
-        labels_per_class=(), neighbours=20, weights="distance",
+        labels_per_class=(), neighbours=20, weights="cosine",
     )  # fmt: skip
     found = {f"probe_{row.probe}": row.accuracy for row in rows}
     assert {name: history[name][-1] for name in found} == found  # at the end, in inference mode

@@ -42,7 +42,7 @@ class Probe(_Watch):
     """Accuracy of probes on a labelled set of its own, of which the training needs no labels.
 
     Adds to the metrics ``probe_knn``, the accuracy of 20 nearest neighbours weighted by their
-    distance, and ``probe_linear``, that of a logistic regression, both on all labels of ``train``;
+    cosine, and ``probe_linear``, that of a logistic regression, both on all labels of ``train``;
     see :func:`barlow.evaluation.probe`.
 
     Args:
@@ -92,7 +92,7 @@ class Probe(_Watch):
             self._test_labels,
             labels_per_class=(),
             neighbours=min(_NEIGHBOURS, len(self._labels)),
-            weights="distance",
+            weights="cosine",
         )
         return {f"probe_{row.probe}": row.accuracy for row in rows}
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from barlow import data, models
-from barlow.evaluation import LABELS_PER_CLASS, as_json, evaluate, split
+from barlow.evaluation import LABELS_PER_CLASS, as_json, evaluate, probe, split
 
 
 def blobs(images=120, classes=3, seed=0):
@@ -69,6 +69,28 @@ def test_labels_that_say_nothing_about_the_images_are_guessed_at_chance(encoder)
     train, test = split(data.from_array(images.pixels, labels))
     for row in evaluate(encoder, train, test):
         assert row.accuracy == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_neighbours_by_cosine_vote_with_what_wu_et_al_give_them():
+    rng = np.random.default_rng(0)
+    labels, test_labels = rng.integers(0, 3, 300), rng.integers(0, 3, 100)
+    x, x_test = (rng.normal(2 + y[:, None], 3, (len(y), 4)) for y in (labels, test_labels))
+    a, b = ((z - x.mean(axis=0)) / x.std(axis=0) for z in (x, x_test))
+    cosine = (b @ a.T) / np.outer(np.linalg.norm(b, axis=1), np.linalg.norm(a, axis=1))
+    nearest = np.argsort(-cosine, axis=1)[:, :7]
+    weights = np.exp(np.take_along_axis(cosine, nearest, axis=1) / 0.07)
+    votes = [np.where(labels[nearest] == label, weights, 0).sum(axis=1) for label in range(3)]
+    expected = np.mean(np.argmax(votes, axis=0) == test_labels)
+
+    def accuracy(how):
+        rows = probe(
+            {"x": (x, x_test)}, labels, test_labels,
+            labels_per_class=(), neighbours=7, weights=how,
+        )  # fmt: skip
+        return rows[-1].accuracy
+
+    assert accuracy("cosine") == pytest.approx(expected)
+    assert accuracy("uniform") != pytest.approx(expected)  # the two can be told apart
 
 
 def test_labels_of_the_test_set_do_not_change_what_is_learned(encoder):

@@ -23,6 +23,7 @@ from barlow.progress import Track, silent
 LABELS_PER_CLASS = (1, 5, 10)
 _DRAWS = 10
 _NEIGHBOURS = 5
+_TEMPERATURE = 0.07  # of Wu et al.
 
 Features = tuple[np.ndarray, np.ndarray]
 """Of the images that probes learn from, and of those they are tested on; ``[images, features]``."""
@@ -148,7 +149,7 @@ def probe(
     labels_per_class: Sequence[int] = LABELS_PER_CLASS,
     draws: int = _DRAWS,
     neighbours: int = _NEIGHBOURS,
-    weights: Literal["uniform", "distance"] = "uniform",
+    weights: Literal["uniform", "cosine"] = "uniform",
     seed: int = 0,
     track: Track = silent,
 ) -> list[Row]:
@@ -162,8 +163,10 @@ def probe(
             Defaults to ``(1, 5, 10)``.
         draws: Draws of so many labels, over which the accuracy is averaged. Defaults to 10.
         neighbours: Number of nearest neighbours. Defaults to 5.
-        weights: Of the neighbours: ``"uniform"`` or ``"distance"``, its inverse. Defaults to
-            ``"uniform"``.
+        weights: Of the neighbours: ``"uniform"``, those at the smallest distance, each the same; or
+            ``"cosine"``, those with the largest cosine, each ``exp(cosine / 0.07)`` (Wu et al.,
+            2018, "Unsupervised feature learning via non-parametric instance discrimination").
+            Defaults to ``"uniform"``.
         seed: Seed of the draws. Defaults to 0.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
@@ -206,7 +209,12 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
 def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
     if kind == "linear":
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours, weights=weights))
+    by_cosine = {"metric": "cosine", "weights": _by_cosine} if weights == "cosine" else {}
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours, **by_cosine))
+
+
+def _by_cosine(distances: np.ndarray) -> np.ndarray:
+    return np.exp((1 - distances) / _TEMPERATURE)
 
 
 def _draws(labels: np.ndarray, count: int | None, draws: int, seed: int) -> list[np.ndarray]:
