@@ -16,14 +16,14 @@ from torch import nn
 def encoder() -> nn.Module:
     layers: list[nn.Module] = []
     channels = 1
-    for filters, size in ((64, 5), (128, 3), (256, 3), (256, 3)):
+    for filters, size in ((64, 5), (128, 3), (256, 3)):
         layers += [
             nn.Conv2d(channels, filters, size, stride=2, padding=size // 2, bias=False),
             nn.BatchNorm2d(filters),
             nn.ReLU(),
         ]
         channels = filters
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
     return network.to(memory_format=torch.channels_last)
 
 
@@ -45,7 +45,7 @@ def training(network: nn.Module, recommended: Any) -> Callable[[np.ndarray, floa
     import barlow
 
     views = barlow.views.ImageViews(recommended.views, seed=recommended.seed)
-    head = projector(256, recommended.projector)
+    head = projector(4 * 256, recommended.projector)
     criterion = BarlowTwinsLoss(recommended.lambda_)
     optimizer = torch.optim.AdamW(
         [*network.parameters(), *head.parameters()], weight_decay=recommended.weight_decay

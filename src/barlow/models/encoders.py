@@ -20,7 +20,8 @@ _TINY = 16  # pixels, below which an image has none to spare
 def conv(image_shape: ImageShape) -> keras.Model:
     """Plain convolutional network for images of 8 to 64 pixels.
 
-    256 features; 128 for images below 16 pixels, which it does not reduce at once.
+    1,024 features, 256 of each quarter of the image: where something is counts in small images.
+    For images below 16 pixels, which it does not reduce at once, 128 features of the whole.
 
     Args:
         image_shape: ``(height, width, channels)`` of the images.
@@ -31,18 +32,15 @@ def conv(image_shape: ImageShape) -> keras.Model:
     inputs = keras.Input(image_shape, name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     if min(image_shape[:2]) < _TINY:
-        width = 32
-        x = _convolution(x, width)
-    else:
-        width = 64
-        x = _convolution(
-            x, width, size=5, strides=2
-        )  # most of the time goes where images are large
-    for filters in (2 * width, 4 * width):
-        x = _convolution(x, filters, strides=2)
-    while min(x.shape[1:3]) > 2:  # larger images need more steps to see all of an object
-        x = _convolution(x, 4 * width, strides=2)
-    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="conv")
+        for filters, strides in ((32, 1), (64, 2), (128, 2)):
+            x = _convolution(x, filters, strides=strides)
+        return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="conv")
+    x = _convolution(x, 64, size=5, strides=2)  # most of the time goes where images are large
+    x = _convolution(x, 128, strides=2)
+    x = _convolution(x, 256, strides=2)
+    while min(x.shape[1:3]) > 4:  # larger images need more steps to see all of an object
+        x = _convolution(x, 256, strides=2)
+    return keras.Model(inputs, layers.Flatten()(_quarters(x)), name="conv")
 
 
 def _convolution(
@@ -50,6 +48,13 @@ def _convolution(
 ) -> keras.KerasTensor:
     x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def _quarters(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Means of four quarters, which overlap where a side is odd."""
+    height, width = x.shape[1:3]
+    strides = height // 2, width // 2
+    return layers.AveragePooling2D((height - strides[0], width - strides[1]), strides)(x)
 
 
 ENCODERS: dict[str, Callable[[ImageShape], keras.Model]] = {
