@@ -49,10 +49,11 @@ def test_a_probe_finds_what_the_evaluation_of_the_encoder_finds(digits):
     assert {name: history[name][-1] for name in found} == found  # at the end, in inference mode
 
 
-def test_looking_changes_nothing_in_the_training(digits):
+def test_looking_changes_nothing_in_the_training(digits, tmp_path):
     images, train, test = digits
     ends = []
-    for watching in ([], [callbacks.Probe(train, test), callbacks.Rank(test.pixels)]):
+    board = callbacks.TensorBoard(tmp_path, test.pixels, test.labels)
+    for watching in ([], [callbacks.Probe(train, test), callbacks.Rank(test.pixels), board]):
         keras.utils.set_random_seed(0)
         model = make_model()
         fit(model, images, *watching, epochs=2)
@@ -68,6 +69,45 @@ def test_a_rank_is_that_of_the_features_of_the_images(digits):
     features = model.encoder.predict(test.pixels, verbose=0)
     assert history["rank_me"][0] == pytest.approx(evaluation.rank_me(features), rel=1e-4)
     assert history["alpha_req"][0] == pytest.approx(evaluation.alpha_req(features), rel=1e-3)
+
+
+def test_tensorboard_shows_metrics_correlation_and_features(digits, tmp_path):
+    import tensorflow as tf  # whose reader is not that of what wrote
+
+    images, _, test = digits
+    model = make_model()
+    board = callbacks.TensorBoard(tmp_path, test.pixels[:100], test.labels[:100], every=2)
+    history = fit(model, images, callbacks.Rank(test.pixels), board, epochs=3)
+
+    scalars, pictures = {}, {}
+    for path in tmp_path.glob("*tfevents*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.HasField("image"):
+                    png = tf.io.decode_png(value.image.encoded_image_string).numpy()
+                    pictures[value.tag, event.step] = png
+                else:
+                    scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert scalars.pop("learning_rate") == [(epoch, pytest.approx(1e-3)) for epoch in (1, 2, 3)]
+    assert scalars == {
+        name: [(epoch, pytest.approx(value)) for epoch, value in enumerate(values, 1)]
+        for name, values in history.items()
+    }
+    ((name, picture),) = pictures.items()
+    assert (name, picture.shape) == (("cross-correlation", 2), (16, 16, 3))
+    red, _, blue = np.moveaxis(picture.astype(float), -1, 0)
+    assert np.diagonal(red - blue).mean() > (red - blue)[~np.eye(16, dtype=bool)].mean() + 30
+
+    (folder,) = (path.parent for path in tmp_path.rglob("tensors.tsv"))
+    features = model.encoder.predict(test.pixels[:100], verbose=0)
+    np.testing.assert_allclose(np.loadtxt(folder / "tensors.tsv"), features, rtol=1e-3, atol=1e-4)
+    assert (folder / "metadata.tsv").read_text().split() == [str(y) for y in test.labels[:100]]
+    assert (folder / "sprite.png").is_file()
+
+
+def test_tensorboard_refuses_labels_of_other_images(tmp_path):
+    with pytest.raises(ValueError, match=r"one label for each image\. Received: 3 labels, 2 im"):
+        callbacks.TensorBoard(tmp_path, np.zeros((2, 8, 8, 1)), np.zeros(3))
 
 
 def test_they_look_every_so_many_epochs_and_at_any_encoder(digits):

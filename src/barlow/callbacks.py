@@ -6,17 +6,23 @@ metrics, so that it is in Keras' history, in the logs of the callbacks after the
 a ``FloatingPointError``.
 """
 
+import functools
+import pathlib
 import warnings
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
-from barlow import evaluation
+from barlow import evaluation, losses, models
 from barlow.data import Images, in_memory
 
 _NEIGHBOURS = 20
 _COLLAPSED = 1.5  # independent features
+_BATCH = 256  # images
+_FEATURES = 256  # of a cross-correlation, at most
+_THUMBNAIL = 32  # pixels
 
 
 class _Watch(keras.callbacks.Callback):
@@ -24,8 +30,7 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, encoder: keras.Model | None, every: int):
         super().__init__()
-        if every < 1:
-            raise ValueError(f"`every` must be at least 1 epoch. Received: {every}.")
+        _check_every(every)
         self._encoder, self._every = encoder, every
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -143,8 +148,115 @@ class Rank(_Watch):
         return {"rank_me": rank, "alpha_req": evaluation.alpha_req(features)}
 
 
+class TensorBoard(keras.callbacks.Callback):
+    """Everything that TensorBoard shows of a training, with any backend of Keras.
+
+    At the end of every epoch the metrics, those of callbacks before it too, and the learning rate;
+    at the end of training the features of some images, for its projector. Of a
+    :class:`barlow.BarlowTwins` also the cross-correlation of the two views of these images, of its
+    first 256 features: red for 1, blue for -1. To look at it: ``tensorboard --logdir LOG_DIR``.
+
+    Args:
+        log_dir: Folder of the logs.
+        images: Some images, shape ``[images, height, width, channels]``, values 0 .. 255; a few
+            hundred show enough. Defaults to ``None``, metrics alone.
+        labels: Their labels, for the projector. Defaults to ``None``.
+        every: Epochs from one cross-correlation to the next, >= 1. Defaults to 1.
+
+    Raises:
+        ModuleNotFoundError: If tensorboardX or Matplotlib is not there.
+        ValueError: If ``every`` is below 1, or there are more or fewer labels than images.
+
+    Example:
+        >>> from barlow import callbacks
+        >>> model = barlow.BarlowTwins(
+        ...     barlow.models.encoder("conv", (8, 8, 1)), views=barlow.views.ImageViews("glyphs")
+        ... )
+        >>> model.compile("adamw")
+        >>> folder, digits = tempfile.mkdtemp(), barlow.data.digits()
+        >>> board = callbacks.TensorBoard(folder, digits.pixels[:64], digits.labels[:64])
+        >>> history = model.fit(digits.pixels[:512], callbacks=[board], verbose=0)
+        >>> any("tfevents" in path.name for path in pathlib.Path(folder).iterdir())
+        True
+    """
+
+    def __init__(
+        self,
+        log_dir: str | pathlib.Path,
+        images: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        every: int = 1,
+    ):
+        super().__init__()
+        try:
+            import matplotlib as mpl  # noqa: PLC0415 - nothing else here needs them
+            import tensorboardX  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"Logs for TensorBoard need {error.name}. Install it with: "
+                "pip install 'barlow[cli]'"
+            ) from error
+        _check_every(every)
+        if labels is not None and (images is None or len(images) != len(labels)):
+            raise ValueError(
+                "There must be one label for each image. Received: "
+                f"{len(labels)} labels, {0 if images is None else len(images)} images."
+            )
+        self._write = functools.partial(tensorboardX.SummaryWriter, str(log_dir))
+        self._colours = mpl.colormaps["RdBu_r"]
+        self._images, self._labels, self._every = images, labels, every
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Open the logs."""
+        self._writer, self._epoch, self._apart = self._write(), 0, None
+        views = getattr(self.model, "views", None)
+        if self._images is not None and isinstance(self.model, models.BarlowTwins) and views:
+            # Training goes by the state of the model's views: others leave it as it is.
+            views = type(views).from_config(views.get_config())
+            self._apart = models.BarlowTwins(
+                self.model.encoder, self.model.projector, views, self.model.objective
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the metrics, and the cross-correlation when it is time."""
+        self._epoch = epoch + 1
+        rate = {"learning_rate": self.model.optimizer.learning_rate}
+        for name, value in {**(logs or {}), **rate}.items():
+            self._writer.add_scalar(name, float(value), self._epoch)
+        if self._apart and self._epoch % self._every == 0:
+            za, zb = (
+                np.asarray(z[:, :_FEATURES], "float32")
+                for z in self._apart.predict(self._images, batch_size=_BATCH, verbose=0)
+            )
+            correlation = ops.convert_to_numpy(losses.cross_correlation(za, zb))
+            picture = self._colours((correlation + 1) / 2)[..., :3]
+            self._writer.add_image("cross-correlation", picture, self._epoch, dataformats="HWC")
+        self._writer.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Log the features of the images, and close the logs."""
+        if self._images is not None:
+            encoder = getattr(self.model, "encoder", self.model)
+            pictures = ops.image.resize(ops.cast(self._images, "float32"), (_THUMBNAIL,) * 2)
+            pictures = np.clip(ops.convert_to_numpy(pictures) / 255, 0, 1)
+            pictures = np.broadcast_to(pictures[..., :3], (*pictures.shape[:3], 3))
+            self._writer.add_embedding(
+                _embed(encoder, self._images),
+                metadata=None if self._labels is None else list(self._labels),
+                label_img=pictures.transpose(0, 3, 1, 2),
+                global_step=self._epoch,
+                tag="features",
+            )
+        self._writer.close()
+
+
+def _check_every(every: int) -> None:
+    if every < 1:
+        raise ValueError(f"`every` must be at least 1 epoch. Received: {every}.")
+
+
 def _embed(encoder: keras.Model, images: Any) -> np.ndarray:
-    features = encoder.predict(images, batch_size=256, verbose=0)
+    features = np.asarray(encoder.predict(images, batch_size=_BATCH, verbose=0), "float32")
     if not np.isfinite(features).all():
         raise FloatingPointError(
             "The encoder gives features that are not numbers. Most often the learning rate is too "

@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 import pytest
 
-from barlow.losses import Barlow, levels, terms
+from barlow.losses import Barlow, cross_correlation, levels, terms
 
 
 @pytest.fixture
@@ -23,6 +24,14 @@ def test_the_terms_are_those_of_the_paper_and_add_up_to_the_loss(draw):
     assert float(invariance + redundancy) == pytest.approx(
         float(Barlow(lambda_=0.1)(za, zb)), rel=1e-5
     )
+
+
+def test_the_cross_correlation_is_that_of_numpy(draw):
+    za, zb = draw(), draw()
+    zb += za
+    expected = np.corrcoef(za, zb, rowvar=False)[:24, 24:]
+    found = keras.ops.convert_to_numpy(cross_correlation(za, zb))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_the_levels_are_the_mean_losses_of_unrelated_and_of_perfect_embeddings(draw):

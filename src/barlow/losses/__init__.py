@@ -1,6 +1,6 @@
 """The Barlow Twins loss as Keras knows losses, and what its values mean."""
 
 from barlow.losses.barlow import Barlow
-from barlow.losses.terms import Levels, Terms, levels, terms
+from barlow.losses.terms import Levels, Terms, cross_correlation, levels, terms
 
-__all__ = ["Barlow", "Levels", "Terms", "levels", "terms"]
+__all__ = ["Barlow", "Levels", "Terms", "cross_correlation", "levels", "terms"]

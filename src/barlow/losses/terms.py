@@ -83,6 +83,33 @@ def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
     )
 
 
+def cross_correlation(za: Any, zb: Any) -> Any:
+    """Correlation of every feature of one view with every feature of the other.
+
+    The matrix ``C`` of the paper (Zbontar et al., 2021, eq. 2), which the loss brings to the
+    identity. The loss itself does not need it.
+
+    Args:
+        za: Embeddings of the first view, shape ``[samples, features]``.
+        zb: Embeddings of the second view, same shape and dtype.
+
+    Returns:
+        Tensor ``[features, features]`` with values -1 .. 1, 0 for features that do not vary.
+
+    Raises:
+        ValueError: If the shapes differ or have rank below 2.
+
+    Example:
+        >>> z = np.random.default_rng(0).normal(size=(1000, 3)).astype("float32")
+        >>> np.round(keras.ops.convert_to_numpy(barlow.losses.cross_correlation(z, -z)).diagonal())
+        array([-1., -1., -1.], dtype=float32)
+    """
+    za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
+    check_embeddings(za, zb)
+    a, b = (kernel.standardize(kernel.widen(z))[0] for z in (za, zb))
+    return ops.matmul(ops.transpose(a), b) / a.shape[0]
+
+
 def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:
     """Loss to expect at the start, and its floor from sampling noise.
 
