@@ -68,7 +68,9 @@ class Barlow:
         self._pair = tuple(keras.ops.convert_to_tensor(view) for view in layer(images[:batch_size]))
         self._batches = lambda step: barlow.data.Batches(images, batch_size, 0, step)
         self._folder = tempfile.TemporaryDirectory()
-        self._record = lambda: checkpoints.Record(pathlib.Path(self._folder.name), 10**6, 60.0)
+        self._record = lambda: checkpoints.Record(
+            pathlib.Path(self._folder.name), 10**6, batch_size, 60.0
+        )
         self._step = 0
 
         class Timer(keras.callbacks.Callback):

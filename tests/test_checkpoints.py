@@ -56,7 +56,8 @@ def result(run):
         correlation = dict(arrays)
     metrics = runs.read_metrics(run)
     for row in metrics:
-        assert row.pop("seconds") > 0
+        images_per_second, seconds = row.pop("images_per_second"), row.pop("seconds")
+        assert images_per_second * seconds == pytest.approx(50 * STEPS)
     return weights, correlation, metrics
 
 
@@ -92,6 +93,18 @@ def died(died_of, tmp_path):
 def test_what_died_in_an_epoch_goes_on_as_if_it_had_not(died, images, whole):
     train(images, died, resume=True)
     assert_same(died, result(whole))
+
+
+def test_with_ema_what_died_goes_on_with_the_weights_and_not_their_averages(images, tmp_path):
+    settings = barlow.Settings(epochs=3, batch_size=50, projector=(16, 16), ema=0.9)
+
+    def go_on(run, *callbacks):
+        ways = {"resume": True, "checkpoint_seconds": 0}
+        return barlow.pretrain(images, tmp_path / run, settings, callbacks, **ways)
+
+    with pytest.raises(RuntimeError, match="dies"):
+        go_on("died", At(7, fail))
+    assert_same(go_on("died"), result(go_on("whole")))
 
 
 @pytest.mark.parametrize("step", [4, 12], ids=["of an epoch", "of the run"])
@@ -182,7 +195,7 @@ def test_where_there_is_no_room_for_a_checkpoint_those_before_it_stay(tmp_path):
     assert before == {path: path.read_bytes() for path in (tmp_path / runs.CHECKPOINTS).iterdir()}
 
 
-@pytest.mark.parametrize("every", [0, 1e6], ids=["by a checkpoint", "by an epoch"])
+@pytest.mark.parametrize("every", [0, 1e6], ids=["with checkpoints", "without"])
 def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_path):
     class Spoil(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -192,8 +205,7 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
 
     with pytest.raises(FloatingPointError, match=r"learning rate") as error:
         train(images, tmp_path / "run", Spoil(), checkpoint_seconds=every)
-    steps = {0: 3, 1e6: 4}  # which notice it
-    assert f"By step {steps[every]} " in str(error.value)
+    assert "By step 3 " in str(error.value)
     checkpoint = checkpoints.load(tmp_path / "run")
     if every:
         assert checkpoint is None
@@ -201,6 +213,23 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
         assert "The checkpoint of step 2 is from before." in str(error.value)
         assert checkpoint.step == 2
         assert all(np.isfinite(array).all() for array in checkpoint.variables)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["within", "at the end"])
+def test_the_layer_is_named_from_which_on_nothing_is_a_number(last, images, tmp_path):
+    names = []
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            first, *_ = self.model.encoder.layers[-4:]  # convolution, its normalisation, ReLU, mean
+            layer = self.model.projector.layers[-1] if last else first
+            layer.kernel.assign(np.nan * np.ones(layer.kernel.shape))
+            names.append(self.model.encoder.layers[-3].name)
+
+    with pytest.raises(FloatingPointError, match="By step 1 ") as error:
+        train(images, tmp_path / "run", Spoil())
+    expected = "all weights, by the gradient" if last else f"moving_mean of the layer {names[0]}."
+    assert expected in str(error.value)
 
 
 def test_checkpoints_go_all_at_once(tmp_path):

@@ -20,7 +20,8 @@ def images():
 
 
 def test_a_run_holds_everything_that_it_says(images, tmp_path):
-    run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**TINY))
+    settings = barlow.Settings(**TINY)
+    run = barlow.pretrain(images, tmp_path / "run", settings)
     assert {path.name for path in run.iterdir()} == {
         runs.CONFIG, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL
     }  # fmt: skip
@@ -30,6 +31,13 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
     assert config["loss_floor"] < config["loss_at_start"]
     metrics = runs.read_metrics(run)
     assert [row["epoch"] for row in metrics] == [1, 2]
+    schedule = barlow.recipes.schedule(barlow.recipes.recommend(200, (8, 8, 1), settings), 200)
+    assert [row["learning_rate"] for row in metrics] == pytest.approx(
+        [float(schedule(step)) for step in (3, 6)]
+    )
+    assert all(
+        row["images_per_second"] * row["seconds"] == pytest.approx(3 * 64) for row in metrics
+    )
     assert metrics[1]["loss"] == pytest.approx(
         metrics[1]["invariance"] + metrics[1]["redundancy"], rel=1e-4
     )
@@ -62,6 +70,57 @@ def test_the_seed_decides(images, tmp_path):
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0] != pytest.approx(losses[2], rel=1e-4)
+
+
+class Weights(keras.callbacks.Callback):
+    """All weights after each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        weights = self.model.encoder.trainable_variables
+        self.steps.append([np.copy(keras.ops.convert_to_numpy(weight)) for weight in weights])
+
+
+def test_with_ema_a_run_ends_with_the_averages_of_the_weights(images, tmp_path):
+    weights = Weights()
+    run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**TINY, ema=0.6), [weights])
+    average = weights.steps[0]
+    for step in weights.steps[1:]:
+        average = [0.6 * a + 0.4 * w for a, w in zip(average, step, strict=True)]
+    found = runs.load_encoder(run).trainable_variables
+    assert len(weights.steps) == 6
+    for a, w in zip(average, found, strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(w), a, rtol=1e-5, atol=1e-6)
+
+
+def test_whatever_the_precision_of_training_the_encoder_of_the_run_is_float32(images, tmp_path):
+    settings = barlow.Settings(**TINY, dtype_policy="mixed_bfloat16")
+    run = barlow.pretrain(images, tmp_path / "run", settings)
+    assert keras.config.dtype_policy().name == "float32"
+    encoder = runs.load_encoder(run)
+    trained = keras.models.load_model(run / runs.MODEL).encoder
+    assert {layer.compute_dtype for layer in trained.layers[1:]} == {"bfloat16"}
+    assert {layer.compute_dtype for layer in encoder.layers[1:]} == {"float32"}
+    features, half = (model.predict(images, verbose=0) for model in (encoder, trained))
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, half.astype("float32"), atol=0.03 * features.max())
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has neither with PyTorch")
+def test_several_compiled_steps_at_once_train_the_same(images, tmp_path):
+    settings = {**TINY, "batch_size": 50}
+    losses = [
+        [row["loss"] for row in runs.read_metrics(barlow.pretrain(images, out, given))]
+        for out, given in (
+            (tmp_path / "one", barlow.Settings(**settings)),
+            (tmp_path / "two", barlow.Settings(**settings, steps_per_execution=2)),
+            (tmp_path / "compiled", barlow.Settings(**settings, jit_compile=True)),
+        )
+    ]
+    np.testing.assert_allclose(losses[1:], [losses[0]] * 2, rtol=1e-3)
 
 
 def test_paths_and_colour_images_are_taken_and_a_batch_is_never_more_than_all(tmp_path):
@@ -138,6 +197,10 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
         ("lambda_", -0.5, "`lambda_` must be at least 0. Received: -0.5."),
         ("projector", (), "`widths` must be positive integers. Received: widths=()."),
         ("warmup_epochs", -1, "`warmup_epochs` must be at least 0. Received: -1."),
+        ("ema", 1.0, "`ema` must be above 0 and below 1. Received: 1.0."),
+        ("dtype_policy", "half", "`dtype_policy` must be one of float32, mixed_bfloat16"),
+        ("steps_per_execution", 0, "`steps_per_execution` must be at least 1. Received: 0."),
+        ("steps_per_execution", 2, "The 1 steps of an epoch must be a multiple of"),
         ("seed", -1, "`seed` must be at least 0. Received: -1."),
     ],
 )

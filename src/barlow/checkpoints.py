@@ -110,13 +110,17 @@ def _variables(model: keras.Model) -> list[Any]:
 class Record(keras.callbacks.Callback):
     """Keeps a run's ``metrics.jsonl`` and its checkpoints while ``fit`` trains.
 
+    To the metrics of an epoch it adds the learning rate that has been reached, the images per
+    second and the seconds.
+
     No checkpoint is made of what is not a number any more: training ends with a
-    ``FloatingPointError``, which every epoch and every checkpoint looks for, and the checkpoints
-    from before stay.
+    ``FloatingPointError``, which names the step and the layer, and the checkpoints from before
+    stay.
 
     Args:
         run: Folder of the run.
         steps_per_epoch: Steps of a whole epoch.
+        batch_size: Images of a step.
         seconds: Between checkpoints, >= 0: 0 for one with every step. Longer where writing one
             takes more than a twentieth of that. There is one when training is stopped, too.
         start: Checkpoint from which training goes on. Defaults to ``None``, from its beginning.
@@ -129,12 +133,13 @@ class Record(keras.callbacks.Callback):
         self,
         run: pathlib.Path,
         steps_per_epoch: int,
+        batch_size: int,
         seconds: float,
         start: Checkpoint | None = None,
     ):
         super().__init__()
-        self._run, self._steps_per_epoch, self._seconds = run, steps_per_epoch, seconds
-        self._start = start
+        self._run, self._seconds, self._start = run, seconds, start
+        self._steps_per_epoch, self._batch_size = steps_per_epoch, batch_size
         self._epochs = list(start.epochs) if start else []
         self.step = self._first_step = start.step if start else 0
         self._saved, self._pause = time.perf_counter(), seconds
@@ -143,6 +148,7 @@ class Record(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take up the metrics of an epoch that goes on: Keras has reset them."""
         self._epoch_start, self._first_step = time.perf_counter(), self.step
+        self._finite = True
         if self._start and self.step % self._steps_per_epoch:
             self._epoch_start -= self._start.seconds
             metrics = self.model.metrics_variables
@@ -154,14 +160,27 @@ class Record(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a checkpoint when it is time; at the end of an epoch, with the metrics of it."""
         self.step = self._first_step + batch + 1
-        if self.step % self._steps_per_epoch and self._due():
+        due = self.step % self._steps_per_epoch and self._due()
+        # The metric is a mean, which is no number any more from the first step on that comes to
+        # none. That may also be one which the loss scaling of half precision left out.
+        if self._finite and not np.isfinite(float((logs or {}).get("loss", 0.0))):
+            self._finite = False
+            due = True
+        if due:
             self._save(self._epochs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the metrics of the epoch, of which steps may be missing if training is stopped."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         seconds = time.perf_counter() - self._epoch_start
-        row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
+        images = ((self.step - 1) % self._steps_per_epoch + 1) * self._batch_size
+        row = {
+            "epoch": epoch + 1,
+            **metrics,
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "images_per_second": images / seconds,
+            "seconds": seconds,
+        }
         runs.append_metrics(self._run, row)
         whole = self.step % self._steps_per_epoch == 0
         if whole:
@@ -184,7 +203,7 @@ class Record(keras.callbacks.Callback):
     def _check(self, arrays: list[np.ndarray]) -> None:
         """Refuse to go on with, and to keep, what is not a number."""
         bad = [
-            variable.path
+            variable
             for variable, array in zip(_variables(self.model), arrays, strict=True)
             if not np.isfinite(array).all()
         ]
@@ -192,7 +211,21 @@ class Record(keras.callbacks.Callback):
             good = [int(path.stem) for path in _newest_first(self._run)]
             raise FloatingPointError(
                 f"By step {self.step} training has come to values that are not numbers, in "
-                f"{len(bad)} of {len(arrays)} variables, {bad[0]} the first of them. "
+                f"{len(bad)} of {len(arrays)} variables: {self._origin(bad)}. "
                 + (f"The checkpoint of step {good[0]} is from before. " if good else "")
                 + "Most often the learning rate is too high: train again with a lower one."
             )
+
+    def _origin(self, bad: list[Any]) -> str:
+        """Where they come from, as far as can be told after the step.
+
+        The gradient has spoiled all weights at once. But layers of normalisation keep means of
+        their inputs, which are bad from the layer on where the step went wrong.
+        """
+        ids = {id(variable) for variable in bad}
+        for kind in (self.model.non_trainable_variables, self.model.trainable_variables):
+            of_kind = [variable for variable in kind if id(variable) in ids]
+            if of_kind and len(of_kind) < len(kind):
+                layer, _, name = of_kind[0].path.rpartition("/")
+                return f"the first is {name} of the layer {layer}"
+        return "all weights, by the gradient"

@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 import keras
+import numpy as np
 
 from barlow import callbacks, data, evaluation, models, recipes, report, runs, views
 from barlow.pretrain import pretrain
@@ -32,6 +33,7 @@ app = typer.Typer(
 console = Console(markup=False)  # paths and messages may hold brackets
 _SHOWN = 5  # images that could not be read
 _LOOKS = 20  # of the probe at the encoder, in a training
+_PICTURES = 512  # images whose features TensorBoard shows
 
 _RECOMMENDED = "[default: recommended]"  # see `barlow recipe`
 Sources = Annotated[
@@ -135,6 +137,23 @@ def pretrain_command(
     learning_rate: LearningRate = None,
     warmup_epochs: WarmupEpochs = None,
     weight_decay: WeightDecay = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            help="Momentum of a moving average of the weights, such as 0.999, to end with."
+        ),
+    ] = None,
+    dtype_policy: Annotated[
+        str | None,
+        typer.Option(help=f"Precision: {', '.join(recipes.DTYPE_POLICIES)}. [default: Keras' own]"),
+    ] = None,
+    jit_compile: Annotated[
+        bool | None,
+        typer.Option(help="Compile a step, or do not. [default: by backend and device]"),
+    ] = None,
+    steps_per_execution: Annotated[
+        int, typer.Option(help="Steps from one return to Python to the next.")
+    ] = 1,
     seed: Seed = 0,
     image_size: ImageSize = None,
     max_pixels: MaxPixels = data.MAX_PIXELS,
@@ -154,6 +173,10 @@ def pretrain_command(
             learning_rate=learning_rate,
             warmup_epochs=warmup_epochs,
             weight_decay=weight_decay,
+            ema=ema,
+            dtype_policy=dtype_policy,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
             seed=seed,
         )
         if not (runs.is_run(out) and (resume or overwrite)):
@@ -216,7 +239,7 @@ def views_command(
         ).pixels
         name = views.recipe_for(pixels.shape[1:]) if recipe == "auto" else recipe
         layer = views.ImageViews(name, seed=seed)
-        chosen = data.Batches(pixels, min(images, len(pixels)), seed, ahead=0)[0][0]
+        chosen = _some(pixels, seed, images)
         out = out or runs.free_path(pathlib.Path("views.png"))
         report.draw_views(chosen, layer, out, pairs)
         console.print(f"Recipe {name}: {layer.recipe}", soft_wrap=True)
@@ -279,10 +302,13 @@ def _pretrain(
 ) -> pathlib.Path:
     recommended = recipes.recommend(len(images), images.pixels.shape[1:], settings)
     console.print(_recipe(recommended))
-    watching = []
+    every = max(1, recommended.epochs // _LOOKS)
+    watching, shown = [], (_some(images.pixels, recommended.seed, _PICTURES),)
     if labelled is not None:
-        parts = evaluation.split(labelled, seed=recommended.seed)
-        watching.append(callbacks.Probe(*parts, every=max(1, recommended.epochs // _LOOKS)))
+        train, test = evaluation.split(labelled, seed=recommended.seed)
+        watching.append(callbacks.Probe(train, test, every=every))
+        shown = test.pixels[:_PICTURES], np.asarray(test.labels)[:_PICTURES]
+    watching.append(callbacks.TensorBoard(out / runs.TENSORBOARD, *shown, every=every))
     with _TrainingProgress(recommended.epochs) as progress:
         run = pretrain(images, out, settings, callbacks=[*watching, progress], **ways)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
@@ -307,9 +333,15 @@ def _pretrain(
         )
     report.draw_training(run)
     console.print(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})", soft_wrap=True)
+    console.print(f"More to see: tensorboard --logdir {run / runs.TENSORBOARD}", soft_wrap=True)
     if (run / runs.SKIPPED).exists():
         console.print(f"Images that could not be read: {run / runs.SKIPPED}", soft_wrap=True)
     return run
+
+
+def _some(pixels: data.Pixels, seed: int, number: int) -> np.ndarray:
+    """Images of a set, at random."""
+    return data.Batches(pixels, min(number, len(pixels)), seed, ahead=0)[0][0]
 
 
 def _recipe(recommended: recipes.Recommendation) -> Table:
@@ -438,10 +470,11 @@ class _TrainingProgress(keras.callbacks.Callback):
         self._progress.stop()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.update(self._task, completed=epoch)
+        self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.advance(self._task, 1 / self.params["steps"])
+        done = (batch + 1) / self.params["steps"]
+        self._progress.update(self._task, completed=self._epoch + done)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         terms = " ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

@@ -1,17 +1,18 @@
 """`pretrain`: images in, a run with a trained encoder out."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from barlow import checkpoints, data, interrupts, kernel, losses, models, recipes, runs, views
+from barlow import checkpoints, data, interrupts, losses, models, recipes, runs, views
 from barlow.recipes import Settings
 
 # The picture of the cross-correlation shows this many features at most, of this many images.
@@ -86,6 +87,7 @@ def pretrain(
     recommended = recipes.recommend(len(pixels), pixels.shape[1:], settings)
     keras.utils.set_random_seed(recommended.seed)
     model = _model(recommended, pixels)
+    encoder = _encoder_to_keep(model, recommended, pixels)
     if from_run is not None:
         _take_weights(model, runs.load_encoder(from_run), from_run)
     config = _config(recommended, pixels, model, from_run)
@@ -116,37 +118,56 @@ def pretrain(
 
         write_skipped(sample.skipped)
         steps = len(pixels) // recommended.batch_size
-        record = checkpoints.Record(run, steps, checkpoint_seconds, checkpoint)
-        first_step = checkpoint.step if checkpoint else 0
-        for part in _parts(first_step, steps, recommended.epochs):
-            batches = data.Batches(pixels, recommended.batch_size, recommended.seed, first_step)
-            model.fit(
-                batches,
-                initial_epoch=part.start,
-                epochs=part.stop,
-                steps_per_epoch=steps - first_step % steps,
-                shuffle=False,  # the batches shuffle themselves
-                callbacks=[
-                    stop,
-                    *callbacks,  # what they add to the metrics is recorded
-                    record,
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_end=lambda *_, batches=batches: write_skipped(batches.skipped)
-                    ),
-                ],
-                verbose=0,
-            )
-            if model.stop_training:
-                break
-            first_step = part.stop * steps
+        record = checkpoints.Record(
+            run, steps, recommended.batch_size, checkpoint_seconds, checkpoint
+        )
+        # What the callbacks of others add to the metrics is recorded.
+        _train(model, pixels, recommended, record, [stop, *callbacks, record], write_skipped)
         with runs.replacing(run / runs.CORRELATION) as path:
             np.savez(path, before=before, after=_cross_correlation(model, *sample[0]))
-        for name, network in ((runs.ENCODER, model.encoder), (runs.MODEL, model)):
+        encoder.set_weights(model.encoder.get_weights())
+        for name, network in ((runs.ENCODER, encoder), (runs.MODEL, model)):
             with runs.replacing(run / name) as path:
                 network.save(path)
         if record.step == recommended.epochs * steps:
             checkpoints.remove(run)
     return run
+
+
+def _train(
+    model: models.BarlowTwins,
+    pixels: data.Pixels,
+    recommended: recipes.Recommendation,
+    record: checkpoints.Record,
+    callbacks: Sequence[keras.callbacks.Callback],
+    write_skipped: Callable[[dict[str, str]], None],
+) -> None:
+    """The epochs that are left, with one of them ``record``, until they are done or stopped."""
+    steps, epochs = len(pixels) // recommended.batch_size, recommended.epochs
+    for part in _parts(record.step, steps, epochs):
+        batches = data.Batches(pixels, recommended.batch_size, recommended.seed, record.step)
+        weights: list[np.ndarray] = []
+
+        def end_of_epoch(*_: Any, batches=batches, part=part, weights=weights) -> None:
+            write_skipped(batches.skipped)
+            if part.stop < epochs:
+                weights[:] = model.get_weights()
+
+        model.fit(
+            batches,
+            initial_epoch=part.start,
+            epochs=part.stop,
+            steps_per_epoch=steps - record.step % steps,
+            shuffle=False,  # the batches shuffle themselves
+            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch)],
+            verbose=0,
+        )
+        # Keras ends a fit with averages in the place of the weights, if there are any: not to be
+        # kept where training goes on, and with JAX the same arrays, which `predict` gives away.
+        going_on = weights and not model.stop_training
+        model.set_weights(weights if going_on else [np.copy(w) for w in model.get_weights()])
+        if model.stop_training:
+            break
 
 
 def _parts(first_step: int, steps_per_epoch: int, epochs: int) -> list[range]:
@@ -165,16 +186,42 @@ def _as_images(images: Any) -> data.Images:
 
 
 def _model(recommended: recipes.Recommendation, pixels: data.Pixels) -> models.BarlowTwins:
-    model = models.BarlowTwins(
-        models.encoder(recommended.encoder, pixels.shape[1:]),
-        projector=recommended.projector,
-        views=views.ImageViews(recommended.views, seed=recommended.seed),
-        loss=losses.Barlow(lambda_=recommended.lambda_),
-    )
+    with _dtype_policy(recommended.dtype_policy):
+        model = models.BarlowTwins(
+            models.encoder(recommended.encoder, pixels.shape[1:]),
+            projector=recommended.projector,
+            views=views.ImageViews(recommended.views, seed=recommended.seed),
+            loss=losses.Barlow(lambda_=recommended.lambda_),
+        )
+    jit = recommended.jit_compile
     model.compile(
-        recipes.optimizer(recommended, len(pixels)), micro_batch_size=recommended.micro_batch_size
+        recipes.optimizer(recommended, len(pixels)),
+        micro_batch_size=recommended.micro_batch_size,
+        jit_compile="auto" if jit is None else jit,
+        steps_per_execution=recommended.steps_per_execution,
     )
     return model
+
+
+def _encoder_to_keep(
+    model: models.BarlowTwins, recommended: recipes.Recommendation, pixels: data.Pixels
+) -> keras.Model:
+    """One of float32, which whatever comes after it can take."""
+    if recommended.dtype_policy == "float32":
+        return model.encoder
+    with _dtype_policy("float32"):
+        return models.encoder(recommended.encoder, pixels.shape[1:])
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """What is made has this policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _take_weights(model: models.BarlowTwins, encoder: keras.Model, run: str | pathlib.Path) -> None:
@@ -230,11 +277,8 @@ def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
 
 def _cross_correlation(model: models.BarlowTwins, pixels: np.ndarray) -> np.ndarray:
     """``C = A'B / N`` of the first features, in inference mode."""
-    za, zb = model.predict(pixels, verbose=0)
-    a, b = (
-        ops.convert_to_numpy(
-            kernel.standardize(ops.convert_to_tensor(z[:, :_CORRELATION_FEATURES]))[0]
-        )
-        for z in (za, zb)
+    za, zb = (
+        np.asarray(z[:, :_CORRELATION_FEATURES], "float32")
+        for z in model.predict(pixels, verbose=0)
     )
-    return a.T @ b / len(a)
+    return ops.convert_to_numpy(losses.cross_correlation(za, zb))

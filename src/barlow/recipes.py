@@ -13,6 +13,9 @@ from barlow.optimizers import LARS, warmup_cosine
 OPTIMIZERS = ("adamw", "lars")
 """AdamW of Keras, and :class:`barlow.optimizers.LARS`."""
 
+DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+"""Of Keras."""
+
 # Where a value comes from.
 _PAPER = "Zbontar et al. (2021)"
 _AUTHORS = "github.com/facebookresearch/barlowtwins/issues/7"
@@ -50,6 +53,16 @@ class Settings:
         warmup_epochs: Epochs in which the learning rate rises from 0, >= 0 and fewer than
             ``epochs``. Defaults to ``None``, recommended.
         weight_decay: Weight decay, >= 0. Defaults to ``None``, recommended.
+        ema: Momentum, above 0 and below 1 and most often 0.99 or more, of a moving average of the
+            weights, with which the run ends. Defaults to ``None``, with the weights as they are.
+        dtype_policy: Keras' policy of encoder and projector while they train, ``"float32"``,
+            ``"mixed_bfloat16"`` or ``"mixed_float16"``. The encoder of the run is float32 in any
+            case, but for one of a ``.keras`` file, which keeps its own. Defaults to ``None``,
+            Keras' global policy.
+        jit_compile: Whether to compile a step with XLA or ``torch.compile``. Defaults to ``None``,
+            by backend and device, as Keras has it.
+        steps_per_execution: Steps from one return to Python to the next, >= 1, of which the steps
+            of an epoch are a multiple; callbacks are called as often. Defaults to 1.
         seed: Seed of weights, order and views. Defaults to 0.
 
     Raises:
@@ -71,6 +84,10 @@ class Settings:
     learning_rate: float | None = None
     warmup_epochs: int | None = None
     weight_decay: float | None = None
+    ema: float | None = None
+    dtype_policy: str | None = None
+    jit_compile: bool | None = None
+    steps_per_execution: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -79,9 +96,10 @@ class Settings:
         for name, known in (
             ("views", ("auto", *views.RECIPES)),
             ("optimizer", ("auto", *OPTIMIZERS)),
+            ("dtype_policy", DTYPE_POLICIES),
         ):
             value = getattr(self, name)
-            if value not in known:
+            if value is not None and value not in known:
                 raise ValueError(
                     f"`{name}` must be one of {', '.join(known)}. Received: {value!r}."
                 )
@@ -91,6 +109,8 @@ class Settings:
                 raise ValueError(f"`{name}` must be at least {smallest}. Received: {value}.")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"`learning_rate` must be above 0. Received: {self.learning_rate}.")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"`ema` must be above 0 and below 1. Received: {self.ema}.")
 
 
 _SMALLEST = {
@@ -100,6 +120,7 @@ _SMALLEST = {
     "micro_batch_size": 1,
     "warmup_epochs": 0,
     "weight_decay": 0,
+    "steps_per_execution": 1,
     "seed": 0,
 }
 
@@ -109,7 +130,7 @@ class Recommendation:
     """What :class:`Settings` has, with nothing left open, and why each is as it is.
 
     ``reasons`` has a sentence by the name of a setting, ``"given"`` where it was given by hand.
-    The seed and ``micro_batch_size`` have none.
+    What is never recommended, such as the seed, has none.
     """
 
     encoder: str
@@ -123,6 +144,10 @@ class Recommendation:
     learning_rate: float
     warmup_epochs: int
     weight_decay: float
+    ema: float | None
+    dtype_policy: str
+    jit_compile: bool | None
+    steps_per_execution: int
     seed: int
     reasons: dict[str, str]
 
@@ -206,6 +231,13 @@ def recommend(
         raise ValueError(
             f"`warmup_epochs` must be fewer than `epochs`. Received: {warmup} of {epochs}."
         )
+    steps = images // batch_size
+    if steps % given.steps_per_execution:
+        raise ValueError(
+            f"The {steps} steps of an epoch must be a multiple of `steps_per_execution`. "
+            f"Received: {given.steps_per_execution}."
+        )
+    chosen["dtype_policy"] = given.dtype_policy or keras.config.dtype_policy().name
     return Recommendation(**{**vars(given), **chosen}, reasons=reasons)
 
 
@@ -235,7 +267,8 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
         'AdamW'
     """
     kind = {"adamw": keras.optimizers.AdamW, "lars": LARS}[recommended.optimizer]
-    return kind(schedule(recommended, images), weight_decay=recommended.weight_decay)
+    average = {} if recommended.ema is None else {"use_ema": True, "ema_momentum": recommended.ema}
+    return kind(schedule(recommended, images), weight_decay=recommended.weight_decay, **average)
 
 
 def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:

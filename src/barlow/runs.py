@@ -8,6 +8,7 @@
     encoder.keras       the encoder: images with values 0 .. 255 to features
     model.keras         encoder, projector, views, loss and optimizer
     training.png        the picture of the two
+    tensorboard/        logs for TensorBoard, of the command
     evaluation.json     what the encoder is worth
 
 Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is
@@ -36,6 +37,7 @@ REMOVED = ".checkpoints.removed"  # while they are
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
 PICTURE = "training.png"
+TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation.json"
 
 
@@ -80,7 +82,7 @@ def clear(path: str | pathlib.Path) -> None:
     if not is_run(run):
         check_free(run)
         return
-    for folder in (CHECKPOINTS, REMOVED):
+    for folder in (CHECKPOINTS, REMOVED, TENSORBOARD):
         shutil.rmtree(run / folder, ignore_errors=True)
     evaluations = pathlib.Path(EVALUATION)
     for file in (
