@@ -90,6 +90,10 @@ def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, fo
     rows = runs.read_metrics(tmp_path / "run")
     assert all(0 <= row["probe_knn"] <= 1 for row in rows)
     assert f"{rows[-1]['probe_knn']:.3f} by 20 nearest" in " ".join(output.split())
+    board = tmp_path / "run" / runs.TENSORBOARD
+    assert list(board.glob("*tfevents*"))
+    labels = next(board.rglob("metadata.tsv")).read_text().split()
+    assert len(labels) == 60  # of the quarter that is held out
     code, output = barlow("pretrain", folders / "plain", "--out", tmp_path / "other",
                           "--probe", folders / "plain")  # fmt: skip
     assert code == 2
@@ -241,12 +245,15 @@ def test_a_recipe_is_shown_with_its_reasons_and_kept_in_the_run(barlow, folders,
     for row in (r"views +│ +glyphs", r"batch_size +│ +64 +│ +given", r"lambda +│ +0\.0051"):
         assert re.search(row, output)
     options = ("--out", tmp_path / "run", "--epochs", 1, "--projector", "32,16", "--lambda", 0.01)
-    code, output = barlow("pretrain", folders / "plain", *options)
+    how = ("--ema", 0.9, "--dtype-policy", "mixed_bfloat16", "--no-jit-compile")
+    code, output = barlow("pretrain", folders / "plain", *options, *how)
     assert code == 0, output
     assert re.search(r"projector +│ +32,16 +│ +given", output)
     config = runs.read_config(tmp_path / "run")
     assert (config["projector"], config["lambda_"]) == ([32, 16], 0.01)
     assert config["reasons"]["projector"] == "given"
+    found = [config[name] for name in ("ema", "dtype_policy", "jit_compile", "steps_per_execution")]
+    assert found == [0.9, "mixed_bfloat16", False, 1]
     assert config["reasons"]["batch_size"] == "all the images that there are"
 
 
