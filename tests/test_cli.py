@@ -88,8 +88,9 @@ def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, fo
     code, output = barlow(*arguments, "--batch-size", 64, "--probe", folders / "classes")
     assert code == 0, output
     rows = runs.read_metrics(tmp_path / "run")
-    assert all(0 <= row["probe_knn"] <= 1 for row in rows)
+    assert all(0 <= row["probe_knn"] <= 1 < row["rank_me"] for row in rows)
     assert f"{rows[-1]['probe_knn']:.3f} by 20 nearest" in " ".join(output.split())
+    assert f"worth {rows[-1]['rank_me']:.0f} independent" in " ".join(output.split())
     board = tmp_path / "run" / runs.TENSORBOARD
     assert list(board.glob("*tfevents*"))
     labels = next(board.rglob("metadata.tsv")).read_text().split()

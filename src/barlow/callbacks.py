@@ -236,18 +236,21 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Log the features of the images, and close the logs."""
         if self._images is not None:
-            encoder = getattr(self.model, "encoder", self.model)
-            pictures = ops.image.resize(ops.cast(self._images, "float32"), (_THUMBNAIL,) * 2)
-            pictures = np.clip(ops.convert_to_numpy(pictures) / 255, 0, 1)
-            pictures = np.broadcast_to(pictures[..., :3], (*pictures.shape[:3], 3))
             self._writer.add_embedding(
-                _embed(encoder, self._images),
+                _embed(getattr(self.model, "encoder", self.model), self._images),
                 metadata=None if self._labels is None else list(self._labels),
-                label_img=pictures.transpose(0, 3, 1, 2),
+                label_img=np.stack([_thumbnail(image) for image in self._images]),
                 global_step=self._epoch,
                 tag="features",
             )
         self._writer.close()
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    """A small square picture, ``[3, height, width]``, values 0 .. 1."""
+    small = ops.image.resize(ops.cast(image, "float32"), (_THUMBNAIL, _THUMBNAIL))
+    pixels = np.clip(ops.convert_to_numpy(small)[..., :3] / 255, 0, 1)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).transpose(2, 0, 1)
 
 
 def _check_every(every: int) -> None:

@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 console = Console(markup=False)  # paths and messages may hold brackets
 _SHOWN = 5  # images that could not be read
-_LOOKS = 20  # of the probe at the encoder, in a training
+_LOOKS = 20  # of probes at the encoder, in a training
 _PICTURES = 512  # images whose features TensorBoard shows
 
 _RECOMMENDED = "[default: recommended]"  # see `barlow recipe`
@@ -308,6 +308,7 @@ def _pretrain(
         train, test = evaluation.split(labelled, seed=recommended.seed)
         watching.append(callbacks.Probe(train, test, every=every))
         shown = test.pixels[:_PICTURES], np.asarray(test.labels)[:_PICTURES]
+    watching.append(callbacks.Rank(shown[0], every=every))
     watching.append(callbacks.TensorBoard(out / runs.TENSORBOARD, *shown, every=every))
     with _TrainingProgress(recommended.epochs) as progress:
         run = pretrain(images, out, settings, callbacks=[*watching, progress], **ways)
@@ -330,6 +331,12 @@ def _pretrain(
             f"Accuracy on held-out labelled images after epoch {probed[-1]['epoch']}: "
             f"{probed[-1]['probe_knn']:.3f} by 20 nearest neighbours, "
             f"{probed[-1]['probe_linear']:.3f} by a linear classifier."
+        )
+    ranked = [row for row in metrics if "rank_me" in row]
+    if ranked:
+        console.print(
+            f"Features after epoch {ranked[-1]['epoch']}: worth {ranked[-1]['rank_me']:.0f} "
+            "independent ones (RankMe)."
         )
     report.draw_training(run)
     console.print(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})", soft_wrap=True)

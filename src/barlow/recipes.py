@@ -62,7 +62,8 @@ class Settings:
         jit_compile: Whether to compile a step with XLA or ``torch.compile``. Defaults to ``None``,
             by backend and device, as Keras has it.
         steps_per_execution: Steps from one return to Python to the next, >= 1, of which the steps
-            of an epoch are a multiple; callbacks are called as often. Defaults to 1.
+            of an epoch are a multiple; callbacks are called as often. With PyTorch Keras has only
+            1. Defaults to 1.
         seed: Seed of weights, order and views. Defaults to 0.
 
     Raises:

@@ -11,6 +11,24 @@ RANDOM = np.random.default_rng(0)
 SHAPES = [(6, 5, 3), (5, 3), (3,), (2, 4, 5, 3)]  # images, signals, rows, volumes
 
 
+class Block(layers.Layer):
+    """A layer of somebody's own, with batch normalisation in it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.normalization = layers.BatchNormalization()
+
+    def call(self, inputs, training=None):
+        return 2 * self.normalization(inputs, training=training)
+
+
+class Doubling(type(keras.Model(*[keras.Input(())] * 2))):
+    """A model of somebody's own, which is more than its layers."""
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
 class Doubled(layers.BatchNormalization):
     """A layer of somebody's own."""
 
@@ -90,9 +108,25 @@ def test_what_is_frozen_keeps_its_statistics(change):
     )
 
 
-def test_a_layer_of_ones_own_computes_what_is_its_own():
+@pytest.mark.parametrize("layer", [Doubled, Block])
+def test_a_layer_of_ones_own_computes_what_is_its_own(layer):
     x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
-    mine, keras_own = (make_network((6, 5, 3), Doubled) for _ in range(2))
+    mine, keras_own = (make_network((6, 5, 3), layer) for _ in range(2))
+    assert_same(results(fused(mine), mine, x), results(keras_own, keras_own, x))
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_model_of_ones_own_computes_what_is_its_own(within):
+    x = RANDOM.normal(3, 2, (8, 3)).astype("float32")
+
+    def make():
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        outputs = ops.exp(layers.BatchNormalization()(layers.Dense(4)(inputs)))
+        model = Doubling(inputs, outputs)
+        return keras.Sequential([inputs, model, layers.BatchNormalization()]) if within else model
+
+    mine, keras_own = make(), make()
     assert_same(results(fused(mine), mine, x), results(keras_own, keras_own, x))
 
 

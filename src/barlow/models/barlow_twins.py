@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from barlow import backend, kernel, losses
-from barlow.models.fused import fused
+from barlow.models.fused import Apply, fused
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
 
@@ -92,7 +92,7 @@ class BarlowTwins(keras.Model):
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
         self.micro_batch_size: int | None = None
-        self._fused = fused(encoder), fused(self.projector)
+        self._fused: tuple[Apply, Apply] | None = None
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Embeddings of both views of each input.
@@ -122,7 +122,7 @@ class BarlowTwins(keras.Model):
                 "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
                 "for rows of a table."
             )
-        encoder, projector = self._fused if training else (self.encoder, self.projector)
+        encoder, projector = (training and self._fused) or (self.encoder, self.projector)
         # One after the other: batch statistics must not mix the two views. `training` is named for
         # each part: JAX calls this without the context from which Keras would hand it down.
         za, zb = (projector(encoder(x, training=training), training=training) for x in inputs)
@@ -154,12 +154,13 @@ class BarlowTwins(keras.Model):
             raise ValueError(
                 f"`micro_batch_size` must be at least 1, or None. Received: {micro_batch_size}."
             )
-        self.micro_batch_size = micro_batch_size
         if loss is not None:
             raise ValueError(
                 "The model already has its loss. Give another one to the constructor: "
                 f"BarlowTwins(encoder, loss=Barlow(lambda_=0.01)). Received: loss={loss}."
             )
+        self.micro_batch_size = micro_batch_size
+        self._fused = fused(self.encoder), fused(self.projector)
         super().compile(optimizer=optimizer, loss=self.objective, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:

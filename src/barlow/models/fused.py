@@ -28,27 +28,39 @@ def fused(network: keras.Model) -> Apply:
     """What applies a network as it is, but with fused batch normalisation in training.
 
     Args:
-        network: Functional or sequential model, and so are other models in it.
+        network: Functional or sequential model. Layers in it may be such models, too.
 
     Returns:
         A function that computes with the layers, weights and states of the network. Keras does not
         track it: it may be an attribute of a model that has the network too.
     """
-    if not any(_can_fuse(layer) for layer in network._flatten_layers()):
-        return network.__call__
-    graph = keras.models.clone_model(
-        network,
-        clone_function=lambda layer: _Fused(layer) if _can_fuse(layer) else layer,
-        recursive=True,
+    return _twin(network).__call__
+
+
+def _twin(layer: Any) -> Any:
+    """The layer, or where it is or has batch normalisation another that does the same."""
+    if _can_fuse(layer):
+        return _Fused(layer)
+    if _is_plain(layer) and _has_some(layer):
+        return keras.models.clone_model(layer, clone_function=_twin)
+    return layer
+
+
+def _has_some(model: Any) -> bool:
+    return any(
+        _can_fuse(layer) or (_is_plain(layer) and _has_some(layer)) for layer in model.layers
     )
-    return graph.__call__
 
 
-def _can_fuse(layer: keras.layers.Layer) -> bool:
+def _is_plain(layer: Any) -> bool:
+    """Whether it is a model of Keras' own kinds, which are no more than their layers."""
+    return isinstance(layer, keras.Model) and type(layer).__module__.startswith("keras.")
+
+
+def _can_fuse(layer: Any) -> bool:
     return (
         backend.fuses_batch_normalization()
-        and type(layer) is layers.BatchNormalization  # what is derived from it may differ
-        and layer.axis in (-1, len(layer.input.shape) - 1)
+        and type(layer) is layers.BatchNormalization
         and layer.dtype_policy.variable_dtype == "float32"
         and not (layer.renorm or layer.synchronized)
     )
@@ -63,13 +75,14 @@ class _Fused(layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        layer = self.layer
-        if not (training and layer.trainable) or mask is not None:
+        layer, rank = self.layer, len(inputs.shape)
+        last = layer.axis in (-1, rank - 1)
+        if not (training and layer.trainable and last) or mask is not None:
             return layer(inputs, training=training, mask=mask)
         x = ops.cast(inputs, "float32")  # as Keras does, for what overflows in 16 bits
         channels = x.shape[-1]
         outputs, mean, variance = backend.batch_normalization(
-            x if len(x.shape) == 4 else ops.reshape(x, (ops.shape(x)[0], -1, 1, channels)),
+            x if rank == 4 else ops.reshape(x, (ops.shape(x)[0], -1, 1, channels)),
             ops.convert_to_tensor(layer.gamma) if layer.scale else ops.ones(channels),
             ops.convert_to_tensor(layer.beta) if layer.center else ops.zeros(channels),
             layer.epsilon,
