@@ -93,7 +93,7 @@ def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, fo
     assert f"worth {rows[-1]['rank_me']:.0f} independent" in " ".join(output.split())
     board = tmp_path / "run" / runs.TENSORBOARD
     assert list(board.glob("*tfevents*"))
-    labels = next(board.rglob("metadata.tsv")).read_text().split()
+    labels = next(board.rglob("metadata.tsv")).read_text().splitlines()
     assert len(labels) == 60  # of the quarter that is held out
     code, output = barlow("pretrain", folders / "plain", "--out", tmp_path / "other",
                           "--probe", folders / "plain")  # fmt: skip
