@@ -98,7 +98,7 @@ def test_tensorboard_shows_metrics_correlation_and_features(digits, tmp_path):
     assert (name, picture.shape) == (("cross-correlation", 3), (16, 16, 3))
     views = barlow.views.ImageViews("glyphs", seed=0)  # as they were at the beginning
     apart = barlow.BarlowTwins(model.encoder, model.projector, views)
-    za, zb = apart.predict(test.pixels[:100], batch_size=256, verbose=0)
+    za, zb = apart.predict(test.pixels[:100], verbose=0)
     correlation = np.corrcoef(za, zb, rowvar=False)[:16, 16:]
     expected = mpl.colormaps["RdBu_r"]((correlation + 1) / 2)[..., :3]
     np.testing.assert_allclose(picture / 255, expected, atol=0.02)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from barlow import evaluation, losses, models
+from barlow import evaluation, models
 from barlow.data import Images, in_memory
 
 _NEIGHBOURS = 20
@@ -224,11 +224,7 @@ class TensorBoard(keras.callbacks.Callback):
         for name, value in {**(logs or {}), **rate}.items():
             self._writer.add_scalar(name, float(value), self._epoch)
         if self._apart and self._epoch % self._every == 0:
-            za, zb = (
-                np.asarray(z[:, :_FEATURES], "float32")
-                for z in self._apart.predict(self._images, batch_size=_BATCH, verbose=0)
-            )
-            correlation = ops.convert_to_numpy(losses.cross_correlation(za, zb))
+            correlation = self._apart.cross_correlation(self._images, _FEATURES)
             picture = self._colours((correlation + 1) / 2)[..., :3]
             self._writer.add_image("cross-correlation", picture, self._epoch, dataformats="HWC")
         self._writer.flush()

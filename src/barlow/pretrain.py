@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from barlow import checkpoints, data, interrupts, losses, models, recipes, runs, views
 from barlow.recipes import Settings
@@ -99,7 +98,7 @@ def pretrain(
     # Read twice rather than kept, because a thousand large images are many bytes.
     sample_size = min(_CORRELATION_IMAGES, len(pixels))
     sample = data.Batches(pixels, sample_size, recommended.seed, ahead=0)
-    before = _cross_correlation(model, *sample[0])
+    before = model.cross_correlation(*sample[0], _CORRELATION_FEATURES)
     checkpoint = checkpoints.load(run) if going_on else None
     if checkpoint:
         checkpoints.restore(model, checkpoint)
@@ -124,7 +123,11 @@ def pretrain(
         # What the callbacks of others add to the metrics is recorded.
         _train(model, pixels, recommended, record, [stop, *callbacks, record], write_skipped)
         with runs.replacing(run / runs.CORRELATION) as path:
-            np.savez(path, before=before, after=_cross_correlation(model, *sample[0]))
+            np.savez(
+                path,
+                before=before,
+                after=model.cross_correlation(*sample[0], _CORRELATION_FEATURES),
+            )
         encoder.set_weights(model.encoder.get_weights())
         for name, network in ((runs.ENCODER, encoder), (runs.MODEL, model)):
             with runs.replacing(run / name) as path:
@@ -273,12 +276,3 @@ def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
             + ". Give the settings of its config.json, or start a new run from its weights "
             "(--from, from_run=...)."
         )
-
-
-def _cross_correlation(model: models.BarlowTwins, pixels: np.ndarray) -> np.ndarray:
-    """``C = A'B / N`` of the first features, in inference mode."""
-    za, zb = (
-        np.asarray(z[:, :_CORRELATION_FEATURES], "float32")
-        for z in model.predict(pixels, verbose=0)
-    )
-    return ops.convert_to_numpy(losses.cross_correlation(za, zb))

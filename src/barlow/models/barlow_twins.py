@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from barlow import backend, kernel, losses
@@ -215,6 +216,22 @@ class BarlowTwins(keras.Model):
     def levels(self, batch_size: int) -> losses.Levels:
         """Loss to expect at the start, and its floor: see :func:`barlow.losses.levels`."""
         return losses.levels(batch_size, self.projector.output_shape[-1], self.objective.lambda_)
+
+    def cross_correlation(self, x: Any, features: int | None = None) -> np.ndarray:
+        """Correlation of the features of two views, in inference mode.
+
+        The state of random views moves on, as with ``predict``.
+
+        Args:
+            x: Inputs, as for ``predict``.
+            features: How many of the embeddings' features, the first ones. Defaults to ``None``,
+                all.
+
+        Returns:
+            Shape ``[features, features]``; see :func:`barlow.losses.cross_correlation`.
+        """
+        za, zb = (np.asarray(z[:, :features], "float32") for z in self.predict(x, verbose=0))
+        return ops.convert_to_numpy(losses.cross_correlation(za, zb))
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which an equal model is made, with new weights."""
