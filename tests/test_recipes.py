@@ -15,6 +15,9 @@ from barlow import recipes
 # The authors' table: ResNet-50 on ImageNet, learning rate for 256 images by batch size.
 AUTHORS = {128: 0.7, 256: 0.4, 512: 0.3, 1024: 0.25, 2048: 0.2, 4096: 0.2}
 OPEN = dataclasses.asdict(barlow.Settings())
+NOT_RECOMMENDED = {
+    "micro_batch_size", "ema", "dtype_policy", "jit_compile", "steps_per_execution", "seed"
+}  # fmt: skip
 
 
 def recommend(images=50_000, image_shape=(32, 32, 3), **settings):
@@ -30,9 +33,9 @@ def recommend(images=50_000, image_shape=(32, 32, 3), **settings):
 )
 def test_nothing_is_left_open_and_every_value_has_its_reason(images, size, channels, batch_size):
     recommended = recommend(images, (size, size, channels), batch_size=batch_size)
-    for name in OPEN.keys() - {"micro_batch_size"}:
+    for name in OPEN.keys() - NOT_RECOMMENDED:
         assert getattr(recommended, name) not in (None, "auto")
-    assert set(recommended.reasons) == OPEN.keys() - {"micro_batch_size", "seed"}
+    assert set(recommended.reasons) == OPEN.keys() - NOT_RECOMMENDED
     assert all(recommended.reasons.values())
     assert 2 <= recommended.batch_size <= images
     assert 0 <= recommended.warmup_epochs < recommended.epochs
