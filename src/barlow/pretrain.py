@@ -151,6 +151,11 @@ def _train(
         batches = data.Batches(pixels, recommended.batch_size, recommended.seed, record.step)
         weights: list[np.ndarray] = []
 
+        # Keras ends a fit with averages in the place of the weights, if there are any: with JAX the
+        # same arrays, which the next `predict` gives away.
+        def own_weights(*_: Any) -> None:
+            model.set_weights([np.copy(weight) for weight in model.get_weights()])
+
         def end_of_epoch(*_: Any, batches=batches, part=part, weights=weights) -> None:
             write_skipped(batches.skipped)
             if part.stop < epochs:
@@ -162,15 +167,17 @@ def _train(
             epochs=part.stop,
             steps_per_epoch=steps - record.step % steps,
             shuffle=False,  # the batches shuffle themselves
-            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch)],
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_train_end=own_weights),
+                *callbacks,
+                keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch),
+            ],
             verbose=0,
         )
-        # Keras ends a fit with averages in the place of the weights, if there are any: not to be
-        # kept where training goes on, and with JAX the same arrays, which `predict` gives away.
-        going_on = weights and not model.stop_training
-        model.set_weights(weights if going_on else [np.copy(w) for w in model.get_weights()])
         if model.stop_training:
             break
+        if weights:
+            model.set_weights(weights)
 
 
 def _parts(first_step: int, steps_per_epoch: int, epochs: int) -> list[range]:
