@@ -151,8 +151,10 @@ def test_memory_stays_flat_while_the_batch_grows_sixteen_times():
         return result
 
     small, whole = peak(64, 64), peak(1024, None)
-    # The least of three: what a process keeps besides differs from one to the next.
-    large = min(peak(1024, 64) for _ in range(3))
-    print(f"{small=:.0f} MB, {large=:.0f} MB, {whole=:.0f} MB")
-    # What grows is the images themselves, as bytes, in batches that are made ready.
-    assert large - small < 0.1 * (whole - small)
+    # One of three: what a process keeps besides differs from one to the next.
+    for _ in range(3):
+        large = peak(1024, 64)
+        # What grows is the images themselves, as bytes, in batches that are made ready.
+        if large - small < 0.1 * (whole - small):
+            return
+    pytest.fail(f"{small:.0f} MB became {large:.0f} MB, of {whole:.0f} MB")
