@@ -4,7 +4,7 @@ PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
 # CPU builds. PyTorch comes first and pinned, so that nothing after it pulls another build.
 TORCH ?= torch==2.13.0
-TENSORFLOW ?= tensorflow-cpu
+TENSORFLOW ?= $(if $(filter Linux,$(shell uname)),tensorflow-cpu,tensorflow)
 RUN := .venv/bin
 PIP := $(RUN)/python -m pip install --quiet
 
@@ -44,9 +44,11 @@ clean: ## remove what the other targets made, but for runs
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "barlow needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
+# The backend that is fastest here for a small network: benchmarks/step_cost.py.
 .venv/demo: pyproject.toml | .venv/bin/python
 	@echo "Installing into .venv ..."
-	$(PIP) --editable '.[jax]'
+	$(PIP) $(TENSORFLOW)
+	$(PIP) --editable '.[cli]'
 	@touch $@
 
 # tf_keras brings the other TensorFlow: the two in one place break each other.
