@@ -134,11 +134,25 @@ def fuses_batch_normalization() -> bool:
     return keras.backend.backend() in ("tensorflow", "torch")
 
 
+def fuses_exact_batch_normalization(x: Any) -> bool:
+    """Whether :func:`batch_normalization` takes a tensor with next to no epsilon.
+
+    TensorFlow takes float32 alone, and on a GPU its library asks for a larger epsilon.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        return x.dtype == tf.float32 and not tf.config.list_physical_devices("GPU")
+    return keras.backend.backend() == "torch" and x.device.type == "cpu"
+
+
 def batch_normalization(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
     """Batch normalisation in training, in one operation, with TensorFlow or PyTorch.
 
     Args:
-        x: Tensor ``[batch, height, width, channels]``, float32.
+        x: Tensor ``[batch, height, width, channels]``, float32; with PyTorch also float64.
         scale: Factor of each channel after normalisation, ``[channels]``, float32.
         offset: What is added then, ``[channels]``, float32.
         epsilon: What is added to the variance before its root is taken.
@@ -153,7 +167,10 @@ def batch_normalization(x: Any, scale: Any, offset: Any, epsilon: float) -> tupl
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415
 
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon)
+        # `tf.nn` would raise the epsilon to 1e-5.
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon
+        )
         count = tf.cast(count, tf.float32)
     else:
         import torch  # noqa: PLC0415

@@ -203,15 +203,23 @@ def test_the_form_with_fewer_operations_is_taken():
         assert operations(taken, n, d) == min(operations(form, n, d) for form in FORMS)
 
 
-def test_standardised_columns_have_zero_mean_and_unit_biased_deviation():
-    z = np.random.default_rng(0).normal(size=(50, 4)).astype("float32") * [1, 1e-4, 1e4, 0]
+@pytest.mark.parametrize("samples", [50, 70_000], ids=["few", "many"])
+@pytest.mark.parametrize(
+    "scales",
+    [(1, 1e-4, 1e4, 10), (1, 1e-4, 1e4, 0), (1e-25, 1e-15, 1e15, 1e30)],
+    ids=["ordinary", "constant", "extreme"],
+)
+def test_standardised_columns_have_zero_mean_and_unit_biased_deviation(samples, scales):
+    z = np.random.default_rng(0).normal(size=(samples, 4)) * scales
     z = (z + np.array([0, 0, 1, 1e3])).astype("float32")
     standardized, inverse_std = standardize(ops.convert_to_tensor(z))
-    standardized = ops.convert_to_numpy(standardized)
+    standardized = ops.convert_to_numpy(standardized).astype("float64")
+    varies = np.array(scales) > 0
     np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(standardized.std(axis=0), [1, 1, 1, 0], atol=1e-5)
-    expected = 1 / z[:, :3].astype("float64").std(axis=0)
-    np.testing.assert_allclose(ops.convert_to_numpy(inverse_std)[:3], expected, rtol=1e-5)
+    np.testing.assert_allclose(standardized.std(axis=0), varies, atol=1e-5)
+    expected = np.zeros(4)
+    expected[varies] = 1 / z.astype("float64").std(axis=0)[varies]
+    np.testing.assert_allclose(ops.convert_to_numpy(inverse_std), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMS)
