@@ -200,15 +200,16 @@ class Worker:
         self.runs = {"loss": self.bind(self.step, *arrays)}
         for form in ("gram", "correlation"):
             self.runs[form] = self.bind(functools.partial(self.products, form), *arrays)
+        for run in self.runs.values():
+            run()
         return {}
 
     def time(self, what, seconds):
         """Milliseconds of every run."""
         run, times = self.runs[what], []
-        for _ in range(2):
-            run()
+        run()
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end or len(times) < 3:
+        while time.perf_counter() < end or not times:
             start = time.perf_counter()
             run()
             times.append(1e3 * (time.perf_counter() - start))
