@@ -62,6 +62,21 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def cond(predicate: Any, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
+    """``keras.ops.cond``, which with PyTorch costs more by itself than a small loss.
+
+    Args:
+        predicate: A tensor of one truth value.
+        if_true: Gives tensors, where it holds.
+        if_false: Gives such of the same shapes and dtypes, where it does not.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch" and predicate.device.type != "meta":
+        return if_true() if predicate else if_false()
+    return keras.ops.cond(predicate, if_true, if_false)
+
+
 def repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
     """``carry = body(index, carry)`` for every index, strictly one after the other.
 

@@ -31,6 +31,7 @@ from typing import Any, Literal
 
 from keras import ops
 
+from barlow import backend
 from barlow.kernel.standardize import (
     column_mean,
     samples,
@@ -93,8 +94,8 @@ def per_sample_loss(
         def pull_back_any(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
             # TensorFlow and JAX pass the upstream gradient alone, PyTorch by its name.
             u = arguments[0] if upstream is None else upstream
-            gradients = ops.cond(
-                ops.all(ops.equal(u, u[0])), lambda: pull_back_mean(u[0]), lambda: pull_back(u)
+            gradients = backend.cond(
+                ops.all(u == u[0]), lambda: pull_back_mean(u[0]), lambda: pull_back(u)
             )
             return tuple(
                 _differentiable_once(ops.cast(dz, z.dtype), za, zb, u)

@@ -45,8 +45,8 @@ def standardize(z: Any) -> tuple[Any, Any]:
     )
     least, most = _ORDINARY_VARIANCES
     least = ops.maximum(least, ops.square(_rounding(z) * mean))
-    return ops.cond(
-        ops.all(ops.logical_and(variance > least, variance < most)),
+    return backend.cond(
+        ops.all((variance > least) & (variance < most)),
         lambda: (fused[:, 0, 0, :], ops.rsqrt(variance)),
         lambda: _in_units(centred, mean),
     )
