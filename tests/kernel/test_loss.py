@@ -83,6 +83,19 @@ def test_the_mean_of_the_values_is_equation_1_of_the_paper(shape, seed, lambda_)
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-5 * shape[1])
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("lambda_", "rounding"), [(0.005, 5e-7), (0.0, 2.5e-5)])
+def test_a_loss_of_nearly_equal_views_is_as_exact_as_the_correlations(form, lambda_, rounding):
+    # 1 - c is 0.01, of which float32 keeps five digits. D is 512 and the loss 5, or 0.05.
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        za = rng.normal(size=(256, 512))
+        zb = za + 0.14 * rng.normal(size=za.shape)
+        za, zb = za.astype("float32"), zb.astype("float32")
+        found = values(za, zb, lambda_, form).astype("float64").mean()
+        assert found == pytest.approx(textbook(za, zb, lambda_), rel=rounding)
+
+
 @settings(max_examples=25, deadline=None)
 @given(shape=shapes, seed=seeds)
 def test_the_loss_ignores_scale_and_offset_of_a_column(shape, seed):

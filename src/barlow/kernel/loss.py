@@ -14,6 +14,9 @@ where the quadratic term ``q_n`` has two forms:
     correlation    q_n = a_n' C b_n                       D x D numbers
     Gram           q_n = 1/N sum_m (a_n.a_m)(b_n.b_m)     N x N numbers
 
+As views become alike, nearly all of D and ``2 a_n.b_n`` cancels and leaves rounding behind. So the
+values are moved to the mean that they have by ``L``, which has squares of what is left alone.
+
 For an upstream vector ``u`` and ``s = 1/N sum_n u_n a_n o b_n`` the gradient is
 
     dA = lambda/N [(u_n + u_m) o BB'] A + B o (u_n ((1 - lambda) c_i - 2) + (1 - lambda) s_i)
@@ -152,7 +155,7 @@ def cheaper_form(batch: int | None, features: int) -> Form:
 
 def _gram(za: Any, zb: Any, lambda_: float) -> _Differentiable:
     n = samples(za)
-    blocks, gram_a, gram_b, diagonal = [], 0.0, 0.0, 0.0
+    blocks, gram_a, gram_b, diagonal, mean = [], 0.0, 0.0, 0.0, 0.0
     for columns in _blocks(*za.shape):
         a, inverse_std_a = standardize(za[:, columns])
         b, inverse_std_b = standardize(zb[:, columns])
@@ -161,9 +164,10 @@ def _gram(za: Any, zb: Any, lambda_: float) -> _Differentiable:
         gram_a += a @ ops.transpose(a)
         gram_b += b @ ops.transpose(b)
         diagonal += _times(products, (1.0 - lambda_) * c - 2.0)
+        mean += _of_diagonal(c, lambda_)
         blocks.append((a, b, inverse_std_a, inverse_std_b, c))
     pairs = lambda_ / n * gram_a * gram_b
-    values = za.shape[1] + diagonal + _times(pairs, ops.ones_like(pairs[0]))
+    values = _with_mean(za.shape[1] + diagonal, mean) + _times(pairs, ops.ones_like(pairs[0]))
 
     def pull_back(u: Any) -> tuple[Any, Any]:
         weights, u = lambda_ / n * (u[:, None] + u[None, :]), u[:, None]
@@ -209,7 +213,9 @@ def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
     correlation /= n
     weighted = _weighted(correlation, lambda_, minus=1.0)
     transformed = a @ weighted
-    values = za.shape[1] + ops.sum((transformed - a) * b, axis=1)
+    mean = _of_diagonal(ops.diagonal(correlation), lambda_)
+    mean += lambda_ * ops.sum(correlation * correlation)
+    values = _with_mean(za.shape[1] + ops.sum((transformed - a) * b, axis=1), mean)
 
     def pull_back(u: Any) -> tuple[Any, Any]:
         u = u[:, None]
@@ -263,6 +269,16 @@ def _joined(parts: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         return parts[0]
     first, second = zip(*parts, strict=True)
     return ops.concatenate(first, axis=1), ops.concatenate(second, axis=1)
+
+
+def _of_diagonal(c: Any, lambda_: float) -> Any:
+    """What the loss has of the diagonal of C, besides ``lambda ||C||_F^2``."""
+    return ops.sum((1.0 - c) * (1.0 - c) - lambda_ * c * c)
+
+
+def _with_mean(values: Any, mean: Any) -> Any:
+    """Values moved to their mean, where that is known more exactly than they are."""
+    return values + (mean - column_mean(values))
 
 
 def _times(matrix: Any, vector: Any) -> Any:
