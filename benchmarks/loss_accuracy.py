@@ -4,8 +4,9 @@
 
 The truth is computed in float64 with NumPy from the very numbers that the implementations get,
 that is after rounding to their dtype. The error of a value is relative to it, that of a gradient
-the largest difference over the largest value of the truth; which numbers come out rounded well is
-chance, so of some draws each is the root of the mean square. (stable-pretraining divides by another deviation, so its value differs by design.)
+the largest difference over the largest value of the truth. Which numbers come out rounded well is
+chance, so each is the root of the mean square over some draws. (stable-pretraining divides by
+another deviation, so its value differs by design.)
 """
 
 import contextlib
