@@ -211,10 +211,10 @@ def _correlation(za: Any, zb: Any, lambda_: float) -> _Differentiable:
     b, inverse_std_b = standardize(zb)
     correlation = ops.transpose(a) @ b
     correlation /= n
-    weighted = _weighted(correlation, lambda_, minus=1.0)
-    transformed = a @ weighted
     mean = _of_diagonal(ops.diagonal(correlation), lambda_)
     mean += lambda_ * ops.sum(correlation * correlation)
+    weighted = _weighted(correlation, lambda_, minus=1.0)
+    transformed = a @ weighted
     values = _with_mean(za.shape[1] + ops.sum((transformed - a) * b, axis=1), mean)
 
     def pull_back(u: Any) -> tuple[Any, Any]:
