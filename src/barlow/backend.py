@@ -62,6 +62,28 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which XLA compiles where a graph of TensorFlow calls it on a CPU.
+
+    There Keras leaves a training step to TensorFlow's own operations, of which those of an
+    encoder are faster than XLA's. Functions of many small operations are faster in XLA, which
+    fuses them. Elsewhere the function stays as it is: called eagerly it would be compiled for
+    every new shape, and on a GPU Keras has compiled the step around it.
+
+    Args:
+        function: From tensors to tensors, without variables and random draws.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf  # noqa: PLC0415
+
+    if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
+        return function
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
 def cond(predicate: Any, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
     """``keras.ops.cond``, which with PyTorch costs more by itself than a small loss.
 

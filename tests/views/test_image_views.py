@@ -15,6 +15,11 @@ SIZE = 33
 CENTRE = (SIZE - 1) / 2
 # Only the middle of a view is looked at: its border may lie outside the image.
 MIDDLE = slice(SIZE // 4, -(SIZE // 4))
+EVERYTHING = Recipe(
+    scale=(0.2, 1.2), ratio=(0.5, 2), interpolation="bicubic", shift=0.1, rotation=20, shear=10,
+    flip=0.5, blur=(1.0, 0.5), jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4,
+    hue=0.1, grey=0.2, solarize=0.2, erase=0.5, noise=0.1,
+)  # fmt: skip
 
 
 def to_numpy(x):
@@ -186,13 +191,8 @@ def test_a_blurred_and_rotated_view_is_the_rotated_view_blurred():
 
 
 def test_everything_at_once_is_possible():
-    recipe = Recipe(
-        scale=(0.2, 1.2), ratio=(0.5, 2), interpolation="bicubic", shift=0.1, rotation=20, shear=10,
-        flip=0.5, blur=(1.0, 0.5), jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4,
-        hue=0.1, grey=0.2, solarize=0.2, erase=0.5, noise=0.1,
-    )  # fmt: skip
     images = np.random.default_rng(0).integers(0, 256, (6, 12, 10, 3)).astype("uint8")
-    for view in ImageViews(recipe, size=(7, 9))(images):
+    for view in ImageViews(EVERYTHING, size=(7, 9))(images):
         values = to_numpy(view)
         assert values.shape == (6, 7, 9, 3)
         assert 0 <= values.min() < values.max() <= 255
@@ -253,6 +253,21 @@ def test_going_through_a_batch_by_pieces_changes_nothing(batch, monkeypatch):
     for at_once, pieced in zip(*views, strict=True):
         # Products of other shapes are summed in another order; at 128 solarize makes it visible.
         assert np.mean(np.abs(pieced - at_once) > 1e-2) < 1e-4
+
+
+def test_compiled_views_are_those_of_a_call_whatever_the_batch():
+    recipe = dataclasses.replace(EVERYTHING, rotation=0.0, shear=0.0)
+    images = np.random.default_rng(0).integers(0, 256, (7, 20, 24, 3)).astype("float32")
+    inputs, called = keras.Input(images.shape[1:]), ImageViews(recipe, size=(9, 7), seed=0)
+    model = keras.Model(inputs, ImageViews(recipe, size=(9, 7), seed=0)(inputs))
+    model.compile(jit_compile=False)  # the random draws of TensorFlow are others in XLA
+    compiled = model.predict(images, batch_size=4, verbose=0)
+    calls = zip(*(called(images[some]) for some in (slice(4), slice(4, None))), strict=True)
+    for view, pieces in zip(compiled, calls, strict=True):
+        expected = np.concatenate([to_numpy(piece) for piece in pieces])
+        assert len(np.unique(expected)) > 100
+        # A value at the threshold of solarize may fall to the other side.
+        assert np.mean(np.abs(view - expected) > 1e-2) < 1e-2
 
 
 def test_the_config_makes_an_equal_layer():

@@ -88,8 +88,10 @@ class ImageViews(SeededLayer):
         shape, _ = self.compute_output_shape(images.shape)
         if backend.maps_memory_anew() and 8 * math.prod(shape[1:]) > _LARGE:
             views = self._views_by_pieces(images, draws)
-        else:
+        elif self.recipe.turns:  # XLA gathers points more slowly than TensorFlow
             views = self._views(images, draws)
+        else:
+            views = backend.compiled(self._views)(images, draws)
         if self.recipe.noise:
             deviations = 255.0 * self.recipe.noise * draws[:, :, -1]
             views = tuple(self._noisy(view, deviations[:, i]) for i, view in enumerate(views))
