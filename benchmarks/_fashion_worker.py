@@ -1,12 +1,13 @@
 """One training of `quality_fashion_mnist.py`: images in, features out.
 
-    python _fashion_worker.py barlow|supervised|lightly FOLDER SECONDS SETTINGS
+    python _fashion_worker.py barlow|supervised|lightly|example FOLDER SECONDS SETTINGS
 
 reads `images.npz` of the folder and writes `features.npz` and `about.json`. How many epochs fit
 into the time, where the settings do not say, is measured on some first steps, of a training that is
 thrown away.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-if sys.argv[1] == "lightly":  # for the views; the network is plain PyTorch
+if sys.argv[1] in {"lightly", "example"}:  # for the views; the network is plain PyTorch
     os.environ["KERAS_BACKEND"] = "torch"
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "src"))
 
@@ -23,7 +24,7 @@ import numpy as np
 
 import barlow
 
-WARM, TIMED = 5, 40  # steps
+WARM, TIMED = 10, 100  # steps
 MARGIN = 0.95  # of the time is planned for
 
 
@@ -116,20 +117,28 @@ def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[
     return {"training_seconds": training_seconds, "epochs": epochs}
 
 
-def lightly(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:
-    """The same network in plain PyTorch, and lightly's loss."""
+def lightly(
+    images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any], example: bool = False
+) -> dict[str, Any]:
+    """The same network in plain PyTorch, and lightly's loss; all else as here or in its example."""
     import _plain_torch
     import torch
 
     train, test = images["train"], images["test"]
+
+    def constant(_: int) -> float:
+        return _plain_torch.EXAMPLE_RATE
 
     def train_for(epochs: int, steps: int | None = None) -> tuple[torch.nn.Module, float]:
         """The network, and how many steps there were a second."""
         recommended = recommend(train, epochs)
         torch.manual_seed(recommended.seed)
         network = _plain_torch.encoder()
-        step = _plain_torch.training(network, recommended)
-        rates = barlow.recipes.schedule(recommended, len(train))
+        if example:
+            step, rates = _plain_torch.example_training(network, recommended), constant
+        else:
+            step = _plain_torch.training(network, recommended)
+            rates = barlow.recipes.schedule(recommended, len(train))
         batches = barlow.data.Batches(train, recommended.batch_size, recommended.seed)
         number = steps or epochs * (len(train) // recommended.batch_size)
         for i in range(number):
@@ -138,8 +147,10 @@ def lightly(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str
             step(batches[i][0], float(rates(i)))
         return network, (number - WARM) / (time.perf_counter() - begin)
 
-    _, rate = train_for(2, WARM + TIMED)
-    epochs = epochs_in(seconds, rate, len(train) // recommend(train, 2).batch_size)
+    epochs = given.get("epochs")
+    if epochs is None:
+        _, rate = train_for(2, WARM + TIMED)
+        epochs = epochs_in(seconds, rate, len(train) // recommend(train, 2).batch_size)
     begin = time.perf_counter()
     network, _ = train_for(epochs)
     training_seconds = time.perf_counter() - begin
@@ -153,7 +164,12 @@ def main() -> None:
     work = pathlib.Path(folder)
     with np.load(work / "images.npz") as file:
         images = dict(file)
-    ways = {"barlow": learn, "supervised": supervised, "lightly": lightly}
+    ways = {
+        "barlow": learn,
+        "supervised": supervised,
+        "lightly": lightly,
+        "example": functools.partial(lightly, example=True),
+    }
     about = ways[part](images, work, float(seconds), json.loads(given))
     about["backend"] = keras.backend.backend()
     (work / "about.json").write_text(json.dumps(about))

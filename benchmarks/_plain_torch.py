@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from lightly.loss import BarlowTwinsLoss
+from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import nn
+
+EXAMPLE_RATE = 0.06  # of SGD, in docs.lightly.ai/examples/barlowtwins.html
 
 
 def encoder() -> nn.Module:
@@ -42,14 +45,30 @@ def inputs(pixels: torch.Tensor) -> torch.Tensor:
 
 def training(network: nn.Module, recommended: Any) -> Callable[[np.ndarray, float], None]:
     """A step on images with a learning rate, by the settings of `barlow.recipes.recommend`."""
-    import barlow
-
-    views = barlow.views.ImageViews(recommended.views, seed=recommended.seed)
     head = projector(4 * 256, recommended.projector)
-    criterion = BarlowTwinsLoss(recommended.lambda_)
     optimizer = torch.optim.AdamW(
         [*network.parameters(), *head.parameters()], weight_decay=recommended.weight_decay
     )
+    return _step(network, head, BarlowTwinsLoss(recommended.lambda_), optimizer, recommended)
+
+
+def example_training(network: nn.Module, recommended: Any) -> Callable[[np.ndarray, float], None]:
+    """The same with the projector, the loss and the optimizer of lightly's example."""
+    head = BarlowTwinsProjectionHead(4 * 256, 2048, 2048)
+    optimizer = torch.optim.SGD([*network.parameters(), *head.parameters()])
+    return _step(network, head, BarlowTwinsLoss(), optimizer, recommended)
+
+
+def _step(
+    network: nn.Module,
+    head: nn.Module,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recommended: Any,
+) -> Callable[[np.ndarray, float], None]:
+    import barlow
+
+    views = barlow.views.ImageViews(recommended.views, seed=recommended.seed)
 
     def step(images: np.ndarray, learning_rate: float) -> None:
         with torch.no_grad():

@@ -34,8 +34,11 @@ def machine() -> str:
     model = platform.processor()
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":")[1].strip() if names else model
+        fields = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+        first = {key.strip(): value.strip() for key, _, value in reversed(list(fields))}
+        model = first.get("model name", model)
+        if "cpu family" in first:  # some names say no more than the maker's
+            model += f" (family {first['cpu family']}, model {first['model']})"
     gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {os.cpu_count()} cores, {gibibytes:.0f} GiB"
 
