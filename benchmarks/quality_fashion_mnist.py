@@ -129,6 +129,7 @@ def run(
     """Train one part and probe what it learned."""
     about: dict[str, Any] = {}
     seconds *= options.get("time", 1.0)
+    settings = options.get("settings", {})
     if part == "raw pixels":
         pixels = (images.pixels[:].reshape(len(images), -1) for images in (train, test))
         features = {part: tuple(pixels)}
@@ -140,13 +141,13 @@ def run(
                 options.get("way", "barlow"),
                 work,
                 str(seconds),
-                json.dumps(options.get("settings", {})),
+                json.dumps(settings),
             ],
             check=True,
         )
         about = {  # parts may be of different days
             **json.loads((work / "about.json").read_text()),
-            "minutes": seconds / 60,
+            "minutes": None if "epochs" in settings else seconds / 60,
             "date": datetime.date.today().isoformat(),
             "machine": machine(),
         }
