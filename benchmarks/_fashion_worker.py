@@ -83,7 +83,9 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
 
 
 def recommend(train: np.ndarray, epochs: int) -> Any:
-    return barlow.recipes.recommend(len(train), train.shape[1:], barlow.Settings(epochs=epochs))
+    """What is recommended, but for the optimizer."""
+    settings = barlow.Settings(epochs=epochs, optimizer="adamw")
+    return barlow.recipes.recommend(len(train), train.shape[1:], settings)
 
 
 def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ WARM = 3  # steps
 def recommend(images, batch_size):
     import barlow
 
-    given = barlow.Settings(batch_size=batch_size)
+    given = barlow.Settings(batch_size=batch_size, optimizer="adamw")  # as in plain PyTorch
     return barlow.recipes.recommend(len(images), images.shape[1:], given)
 
 

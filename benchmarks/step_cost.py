@@ -3,13 +3,14 @@
     python benchmarks/step_cost.py [--data FOLDER] [--lightly PYTHON] [--batch-size 256 512]
         [--rounds 5]
 
-The encoder, views and other settings are those that barlow recommends for Fashion-MNIST. "Whole"
-is `fit` as `barlow.pretrain` calls it: batches, views, gradient, optimizer, metrics and the
-callback that writes metrics and checkpoints. "Bare" is encoder, projector, loss, gradient and
-optimizer on two views that are there already. The share of what is around them is 1 - bare / whole.
-Beside it the whole step of plain PyTorch, with the same network, batch and views and with lightly's
-loss. Every implementation is a process of its own; in every round each is timed in turn, so that
-drift of the machine hits all alike, and the figure is the median over the rounds.
+The encoder, views and other settings are those that barlow recommends for Fashion-MNIST, but the
+optimizer is AdamW, which PyTorch has too. "Whole" is `fit` as `barlow.pretrain` calls it: batches,
+views, gradient, optimizer, metrics and the callback that writes metrics and checkpoints. "Bare" is
+encoder, projector, loss, gradient and optimizer on two views that are there already. The share of
+what is around them is 1 - bare / whole. Beside it the whole step of plain PyTorch, with the same
+network, batch and views and with lightly's loss. Every implementation is a process of its own; in
+every round each is timed in turn, so that drift of the machine hits all alike, and the figure is
+the median over the rounds.
 """
 
 import contextlib

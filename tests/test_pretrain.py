@@ -189,7 +189,11 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
     [
         ("encoder", "resnet9000", "No encoder is called 'resnet9000'. Known: conv"),
         ("views", "cifar", "`views` must be one of auto, glyphs"),
-        ("optimizer", "sgd", "`optimizer` must be one of auto, adamw, lars. Received: 'sgd'."),
+        (
+            "optimizer",
+            "sgd",
+            "`optimizer` must be one of auto, adamw, lars, muon. Received: 'sgd'.",
+        ),
         ("epochs", 0, "`epochs` must be at least 1. Received: 0."),
         ("batch_size", 1, "`batch_size` must be at least 2. Received: 1."),
         ("micro_batch_size", 0, "`micro_batch_size` must be at least 1. Received: 0."),

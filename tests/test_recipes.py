@@ -103,6 +103,13 @@ def test_small_batches_and_encoders_of_ones_own_have_adamw(tmp_path, monkeypatch
         assert recommended.projector == (12, 12, 12)
 
 
+@pytest.mark.parametrize("batch_size", [64, 256, 1024])
+def test_the_small_network_has_muon_at_a_rate_by_the_root_of_the_batch(batch_size):
+    recommended = recommend(encoder="conv", batch_size=batch_size)
+    assert recommended.optimizer == "muon"
+    assert recommended.learning_rate == pytest.approx(2e-3 * (batch_size / 256) ** 0.5)
+
+
 def test_a_batch_is_never_more_than_all_images():
     recommended = recommend(images=40, batch_size=64)
     assert recommended.batch_size == 40
@@ -110,7 +117,12 @@ def test_a_batch_is_never_more_than_all_images():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("adamw", keras.optimizers.AdamW), ("lars", barlow.optimizers.LARS)]
+    ("name", "kind"),
+    [
+        ("adamw", keras.optimizers.AdamW),
+        ("lars", barlow.optimizers.LARS),
+        ("muon", barlow.optimizers.Muon),
+    ],
 )
 def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name, kind):
     recommended = recommend(

@@ -1,4 +1,4 @@
-"""`LARS` and its learning rate: how the paper trains convolutional encoders with large batches."""
+"""`LARS` of the paper, `Muon`, and the learning rate by step."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ import keras
 from keras import ops
 
 _FINAL = 1e-3  # of the highest learning rate, as in the paper (Zbontar et al., 2021, section 2.2)
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # brings singular values near 1 in few steps (Jordan, 2024)
+_QUINTIC_STEPS = 5
+_RMS = 0.2  # of a step of Adam, in learning rates, by experience (Liu et al., 2025, section 2.2)
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -103,6 +106,100 @@ class LARS(keras.optimizers.Optimizer):
             "weight_decay": self.decay,
             "bias_multiplier": self.bias_multiplier,
         }
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class Muon(keras.optimizers.AdamW):
+    """Muon (Jordan, 2024, kellerjordan.github.io/posts/muon) for convolutions, AdamW for the rest.
+
+    The kernel of a convolution, as a matrix ``w`` of ``[all its inputs, filters]`` with gradient
+    ``g``, moves by its momentum with all singular values set to about 1, so that no direction is
+    left behind because others are steeper::
+
+        m = momentum * m + g
+        w = w - learning_rate * (0.2 * sqrt(max(w.shape)) * orthogonal(g + momentum * m)
+                                 + weight_decay * w)
+
+    where ``orthogonal`` is five steps of a Newton-Schulz iteration. The factor (Liu et al., 2025,
+    arXiv 2502.16982) makes a step as long as one of Adam, so that learning rate and weight decay
+    are those of AdamW, by which all variables of fewer than three axes move. ``keras.optimizers
+    .Muon`` is the other way round: it leaves convolutions to AdamW.
+
+    Args:
+        learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.001.
+        momentum: Of the kernels, from 0 to below 1. Defaults to 0.95.
+        weight_decay: Taken off all variables, times the learning rate, as AdamW does. Defaults to
+            0.004.
+        name: Name of the optimizer. Defaults to ``"muon"``.
+        **kwargs: As for ``keras.optimizers.AdamW``.
+
+    Raises:
+        ValueError: If ``momentum`` is out of its bounds.
+
+    Example:
+        >>> optimizer = barlow.optimizers.Muon(2e-3)
+        >>> kernel = keras.Variable(np.ones((3, 3, 2, 4)))
+        >>> optimizer.apply([keras.ops.ones((3, 3, 2, 4))], [kernel])
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.004,
+        name: str = "muon",
+        **kwargs: Any,
+    ):
+        if not 0 <= momentum < 1:
+            raise ValueError(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
+        super().__init__(learning_rate, weight_decay=weight_decay, name=name, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables: list[Any]) -> None:
+        """Make the moments of each variable."""
+        if not self.built:
+            super().build(variables)
+            self.kernel_momentums = {
+                self._get_variable_index(variable): self.add_variable_from_reference(
+                    variable, "kernel_momentum"
+                )
+                for variable in variables
+                if _is_kernel(variable)
+            }
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one variable."""
+        if not _is_kernel(variable):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        gradient = ops.cast(gradient, variable.dtype)
+        rate = ops.cast(learning_rate, variable.dtype)
+        momentum = self.kernel_momentums[self._get_variable_index(variable)]
+        self.assign(momentum, self.momentum * momentum + gradient)
+        ahead = ops.reshape(gradient + self.momentum * momentum, (-1, variable.shape[-1]))
+        length = _RMS * max(ahead.shape) ** 0.5
+        step = ops.reshape(length * _orthogonal(ahead), variable.shape)
+        self.assign_sub(variable, rate * step)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which an equal optimizer is made."""
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+def _is_kernel(variable: Any) -> bool:
+    return len(variable.shape) >= 3
+
+
+def _orthogonal(x: Any) -> Any:
+    """``u @ v`` of the decomposition ``u @ s @ v`` of a matrix, for singular values near 1."""
+    wide = x.shape[0] <= x.shape[1]
+    x = x if wide else ops.transpose(x)
+    x = x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), 1e-30)
+    a, b, c = _QUINTIC
+    for _ in range(_QUINTIC_STEPS):
+        gram = x @ ops.transpose(x)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide else ops.transpose(x)
 
 
 def warmup_cosine(

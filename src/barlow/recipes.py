@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from barlow import models, views
-from barlow.optimizers import LARS, warmup_cosine
+from barlow.optimizers import LARS, Muon, warmup_cosine
 
-OPTIMIZERS = ("adamw", "lars")
-"""AdamW of Keras, and :class:`barlow.optimizers.LARS`."""
+OPTIMIZERS = ("adamw", "lars", "muon")
+"""AdamW of Keras, :class:`barlow.optimizers.LARS` and :class:`barlow.optimizers.Muon`."""
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 """Of Keras."""
@@ -46,7 +46,7 @@ class Settings:
         micro_batch_size: Images that are embedded at a time, >= 1, to have a large batch with
             little memory: see :meth:`barlow.BarlowTwins.compile`. Defaults to ``None``, all of the
             batch.
-        optimizer: ``"adamw"`` or ``"lars"``. Defaults to ``"auto"``.
+        optimizer: ``"adamw"``, ``"lars"`` or ``"muon"``. Defaults to ``"auto"``.
         learning_rate: Highest learning rate, > 0, as the optimizer sees it (the paper's is that of
             256 images); see :func:`barlow.optimizers.warmup_cosine`. Defaults to ``None``,
             recommended.
@@ -265,9 +265,9 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
     Example:
         >>> recommended = barlow.recipes.recommend(1000, (8, 8, 1))
         >>> type(barlow.recipes.optimizer(recommended, 1000)).__name__
-        'AdamW'
+        'Muon'
     """
-    kind = {"adamw": keras.optimizers.AdamW, "lars": LARS}[recommended.optimizer]
+    kind = {"adamw": keras.optimizers.AdamW, "lars": LARS, "muon": Muon}[recommended.optimizer]
     average = {} if recommended.ema is None else {"use_ema": True, "ema_momentum": recommended.ema}
     return kind(schedule(recommended, images), weight_decay=recommended.weight_decay, **average)
 
@@ -276,7 +276,7 @@ def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:
     if _is_transformer(encoder):
         return "adamw", _TRANSFORMERS
     if encoder == "conv":
-        return "adamw", f"learns faster here than LARS ({_HERE})"
+        return "muon", f"learns faster here than AdamW and LARS ({_HERE})"
     if encoder not in models.APPLICATIONS and encoder not in models.ENCODERS:
         return "adamw", "of an encoder of your own nothing is known, and AdamW is robust"
     if batch_size < _BATCHES[0]:
