@@ -122,8 +122,8 @@ class Muon(keras.optimizers.AdamW):
 
     where ``orthogonal`` is five steps of a Newton-Schulz iteration. The factor (Liu et al., 2025,
     arXiv 2502.16982) makes a step as long as one of Adam, so that learning rate and weight decay
-    are those of AdamW, by which all variables of fewer than three axes move. ``keras.optimizers
-    .Muon`` is the other way round: it leaves convolutions to AdamW.
+    are those of AdamW, by which all variables of fewer than three axes move. Not so Keras' own
+    Muon, which takes matrices only and leaves convolutions to AdamW.
 
     Args:
         learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.001.
