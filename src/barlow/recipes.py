@@ -296,5 +296,5 @@ def _lars_rate(batch_size: int) -> float:
 
 
 def _adamw_rate(batch_size: int) -> float:
-    """As the square root of the batch: 64 images learn as much as 256 with it."""
+    """As the square root of the batch: with AdamW 64 images learn as much as 256 with it."""
     return float(f"{2e-3 * math.sqrt(batch_size / 256):.3g}")
