@@ -82,9 +82,8 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
     }
 
 
-def recommend(train: np.ndarray, epochs: int) -> Any:
-    """What is recommended, but for the optimizer."""
-    settings = barlow.Settings(epochs=epochs, optimizer="adamw")
+def recommend(train: np.ndarray, epochs: int, optimizer: str = "auto") -> Any:
+    settings = barlow.Settings(epochs=epochs, optimizer=optimizer)
     return barlow.recipes.recommend(len(train), train.shape[1:], settings)
 
 
@@ -133,7 +132,7 @@ def lightly(
 
     def train_for(epochs: int, steps: int | None = None) -> tuple[torch.nn.Module, float]:
         """The network, and how many steps there were a second."""
-        recommended = recommend(train, epochs)
+        recommended = recommend(train, epochs, optimizer="adamw")  # PyTorch has Muon for matrices
         torch.manual_seed(recommended.seed)
         network = _plain_torch.encoder()
         if example:

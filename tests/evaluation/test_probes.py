@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from barlow import data, models
 from barlow.evaluation import LABELS_PER_CLASS, as_json, evaluate, probe, split
@@ -91,6 +92,22 @@ def test_neighbours_by_cosine_vote_with_what_wu_et_al_give_them():
 
     assert accuracy("cosine") == pytest.approx(expected)
     assert accuracy("uniform") != pytest.approx(expected)  # the two can be told apart
+
+
+def test_few_labels_are_on_the_scale_of_all_images():
+    rng = np.random.default_rng(0)
+    classes = rng.normal(size=(3, 4))  # images of one class are alike: every draw is the same
+    labels = np.repeat([0, 1, 2], [2, 20, 200])
+    test_labels = rng.integers(0, 3, 500)
+    x, x_test = classes[labels], classes[test_labels] + rng.normal(size=(500, 4))
+
+    def expected(scale):
+        train, test = ((z - scale.mean(axis=0)) / scale.std(axis=0) for z in (classes, x_test))
+        return LogisticRegression(max_iter=2000).fit(train, [0, 1, 2]).score(test, test_labels)
+
+    rows = probe({"x": (x, x_test)}, labels, test_labels, labels_per_class=(1,))
+    assert rows[0].accuracy == pytest.approx(expected(x))
+    assert rows[0].accuracy != pytest.approx(expected(classes))  # the two can be told apart
 
 
 def test_labels_of_the_test_set_do_not_change_what_is_learned(encoder):

@@ -5,6 +5,7 @@ count what was right.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +15,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from barlow.data import Images, in_memory
@@ -37,7 +37,7 @@ class Row:
         features: Name of the features. Of :func:`evaluate`: ``"pixels"``, ``"random"`` (the
             encoder with fresh random weights) or ``"learned"``.
         probe: ``"linear"`` (logistic regression) or ``"knn"`` (nearest neighbours), both on
-            standardised features.
+            features standardised over all training images, which takes none of their labels.
         labels_per_class: Labelled images of each class that the probe saw; ``None`` for all.
         accuracy: Fraction of the test images that it got right, the mean over draws of labels.
         std: Standard deviation over the draws; 0 where there is only one.
@@ -189,8 +189,16 @@ def probe(
     probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
     work = [(name, kind, count) for name in features for kind, count in probes]
     rows = []
-    for name, kind, count in track(work, "Evaluating"):
+
+    @functools.lru_cache(maxsize=1)  # one kind of features after the other
+    def standardised(name: str) -> Features:
+        # Few labelled images would not tell on what scale a feature is that is seldom active.
         x, x_test = features[name]
+        scaler = StandardScaler().fit(x)
+        return scaler.transform(x), scaler.transform(x_test)
+
+    for name, kind, count in track(work, "Evaluating"):
+        x, x_test = standardised(name)
         scores = [
             _classifier(kind, neighbours, weights)
             .fit(x[chosen], labels[chosen])
@@ -208,9 +216,9 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
     if kind == "linear":
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        return LogisticRegression(max_iter=2000)
     by_cosine = {"metric": "cosine", "weights": _by_cosine} if weights == "cosine" else {}
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours, **by_cosine))
+    return KNeighborsClassifier(neighbours, **by_cosine)
 
 
 def _by_cosine(distances: np.ndarray) -> np.ndarray:
