@@ -67,6 +67,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     }.items()
 }
 ORDER = [name for part in (*PARTS, *TRIALS) for name in (part, f"{part}, random encoder")]
+GREYS = {"raw pixels": "#999999", "barlow, random encoder": "#555555"}
 PROBES = {
     ("linear", 1): "1 label per class",
     ("linear", 10): "10",
@@ -188,7 +189,8 @@ def draw(name: str, rows: list[dict[str, Any]]) -> None:
     for part in dict.fromkeys(row["part"] for row in rows):
         own = {(row["probe"], row["labels_per_class"]): row for row in rows if row["part"] == part}
         heights = [own[probe]["accuracy"] for probe in PROBES]
-        axes.plot(list(PROBES.values()), heights, marker="o", label=part)
+        color = GREYS.get(part)  # else one of the ten that there are
+        axes.plot(list(PROBES.values()), heights, marker="o", label=part, color=color)
     axes.set(ylabel="accuracy on 10,000 images", xlabel="labels of a logistic regression, or 20-NN")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -156,3 +156,10 @@ def test_a_warm_up_that_is_not_shorter_than_training_is_refused():
 def test_one_image_is_too_few():
     with pytest.raises(ValueError, match=re.escape("at least 2 images, better thousands.")):
         recommend(images=1)
+
+
+@pytest.mark.parametrize(("size", "width"), [(8, 512), (28, 2048)])
+def test_the_small_network_has_a_projector_with_a_wide_output(size, width):
+    features = barlow.models.encoder("conv", (size, size, 1)).output_shape[-1]
+    assert width >= 2 * features
+    assert recommend(image_shape=(size, size, 1)).projector == (512, width)

@@ -201,11 +201,13 @@ def recommend(
         else f"the smallest relative of the ResNet-50 of {_PAPER}",
     )
     choose("views", views.recipe_for(image_shape), "for the size and the channels of the images")
+    features = models.encoder(encoder, image_shape).output_shape[-1]
     if encoder == "conv":
-        choose("projector", (512, 512), f"wider learns more slowly ({_HERE})")
+        width = max(512, 2 * features)
+        choose("projector", (512, width), f"a wide output costs little and helps ({_HERE})")
     else:
-        width = 4 * models.encoder(encoder, image_shape).output_shape[-1]
-        choose("projector", (width,) * 3, f"4 times the features of the encoder, as {_PAPER}")
+        reason = f"4 times the features of the encoder, as {_PAPER}"
+        choose("projector", (4 * features,) * 3, reason)
     choose("lambda_", 0.0051, f"{_PAPER}, section 2.2; 4 times as much is no better ({_HERE})")
     batch_size = choose("batch_size", 256, f"accuracy hardly depends on it: {_PAPER}, figure 2")
     if batch_size > images:
