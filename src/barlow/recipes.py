@@ -204,7 +204,7 @@ def recommend(
     features = models.encoder(encoder, image_shape).output_shape[-1]
     if encoder == "conv":
         width = max(512, 2 * features)
-        choose("projector", (512, width), f"a wide output costs little and helps ({_HERE})")
+        choose("projector", (512, width), f"a wide output, as {_PAPER}, figure 4")
     else:
         reason = f"4 times the features of the encoder, as {_PAPER}"
         choose("projector", (4 * features,) * 3, reason)
@@ -298,5 +298,5 @@ def _lars_rate(batch_size: int) -> float:
 
 
 def _adamw_rate(batch_size: int) -> float:
-    """As the square root of the batch: with AdamW 64 images learn as much as 256 with it."""
+    """As the square root of the batch, with which 64, 256 and 512 images learn as much."""
     return float(f"{2e-3 * math.sqrt(batch_size / 256):.3g}")
