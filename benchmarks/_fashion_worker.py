@@ -84,7 +84,7 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
 
 def recommend(train: np.ndarray, epochs: int, optimizer: str = "auto") -> Any:
     settings = barlow.Settings(epochs=epochs, optimizer=optimizer)
-    return barlow.recipes.recommend(len(train), train.shape[1:], settings)
+    return barlow.recommend(len(train), train.shape[1:], settings)
 
 
 def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[
         first, _ = barlow.views.ImageViews(settings.views)(inputs)
         model = keras.Model(inputs, keras.layers.Dense(int(labels.max()) + 1)(encoder(first)))
         model.compile(
-            barlow.recipes.optimizer(settings, len(train)),
+            barlow.recommendation.optimizer(settings, len(train)),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         return encoder, model, settings
@@ -139,7 +139,7 @@ def lightly(
             step, rates = _plain_torch.example_training(network, recommended), constant
         else:
             step = _plain_torch.training(network, recommended)
-            rates = barlow.recipes.schedule(recommended, len(train))
+            rates = barlow.recommendation.schedule(recommended, len(train))
         batches = barlow.data.Batches(train, recommended.batch_size, recommended.seed)
         number = steps or epochs * (len(train) // recommended.batch_size)
         for i in range(number):

@@ -44,7 +44,7 @@ def inputs(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def training(network: nn.Module, recommended: Any) -> Callable[[np.ndarray, float], None]:
-    """A step on images with a learning rate, by the settings of `barlow.recipes.recommend`."""
+    """A step on images with a learning rate, by the settings of `barlow.recommend`."""
     head = projector(4 * 256, recommended.projector)
     optimizer = torch.optim.AdamW(
         [*network.parameters(), *head.parameters()], weight_decay=recommended.weight_decay

@@ -32,7 +32,7 @@ def recommend(images, batch_size):
     import barlow
 
     given = barlow.Settings(batch_size=batch_size, optimizer="adamw")  # as in plain PyTorch
-    return barlow.recipes.recommend(len(images), images.shape[1:], given)
+    return barlow.recommend(len(images), images.shape[1:], given)
 
 
 class Barlow:
@@ -46,7 +46,7 @@ class Barlow:
         import numpy as np
 
         import barlow
-        from barlow import checkpoints
+        from barlow.training import checkpoints
 
         class Bare(barlow.BarlowTwins):
             """Without the two terms."""
@@ -61,7 +61,7 @@ class Barlow:
         for kind, views in ((barlow.BarlowTwins, layer), (Bare, None)):
             encoder = barlow.models.encoder(recommended.encoder, images.shape[1:])
             model = kind(encoder, recommended.projector, views)
-            optimizer = barlow.recipes.optimizer(recommended, len(images))
+            optimizer = barlow.recommendation.optimizer(recommended, len(images))
             model.compile(optimizer, jit_compile=self._compiled)
             models.append(model)
         self._model, self._bare = models

@@ -1,27 +1,66 @@
-"""Learn an image encoder from unlabelled data by redundancy reduction.
+"""Learn an encoder of images, signals or rows from unlabelled data by redundancy reduction.
 
-The road of the data: images -> views -> encoder -> projector -> loss while learning, and
-images -> encoder -> features afterwards.
+images -> views -> encoder -> projector -> loss (kernel)      learning
+images -> encoder -> vectors -> neighbours                    using
 """
 
+from typing import TYPE_CHECKING
+
 from barlow import backend
+from barlow._lazy import attach
 
-backend.choose()  # before anything imports Keras
-
-from barlow import data, losses, models, optimizers, recipes, runs, views  # noqa: E402
-from barlow.models import BarlowTwins  # noqa: E402
-from barlow.pretrain import pretrain  # noqa: E402
-from barlow.recipes import Settings  # noqa: E402
+if TYPE_CHECKING:
+    from barlow import (
+        callbacks,
+        data,
+        evaluation,
+        losses,
+        models,
+        optimizers,
+        recipes,
+        report,
+        runs,
+        views,
+    )
+    from barlow.embedding import Embeddings, embed
+    from barlow.models import BarlowTwins
+    from barlow.recommendation import Recommendation, recommend
+    from barlow.settings import Settings
+    from barlow.training import pretrain
 
 __all__ = [
     "BarlowTwins",
+    "Embeddings",
+    "Recommendation",
     "Settings",
+    "backend",
+    "callbacks",
     "data",
+    "embed",
+    "evaluation",
     "losses",
     "models",
     "optimizers",
     "pretrain",
     "recipes",
+    "recommend",
+    "report",
     "runs",
     "views",
 ]
+
+backend.choose()  # before anything imports Keras
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        **{name: name for name in __all__ if name.islower()},
+        "BarlowTwins": "models",
+        "Embeddings": "embedding",
+        "Recommendation": "recommendation",
+        "Settings": "settings",
+        "embed": "embedding",
+        "pretrain": "training",
+        "recommend": "recommendation",
+    },
+)

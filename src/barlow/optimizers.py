@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow.errors import InvalidInput
+
 _FINAL = 1e-3  # of the highest learning rate, as in the paper (Zbontar et al., 2021, section 2.2)
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # brings singular values near 1 in few steps (Jordan, 2024)
 _QUINTIC_STEPS = 5
@@ -62,12 +64,14 @@ class LARS(keras.optimizers.Optimizer):
         **kwargs: Any,
     ):
         if not 0 <= momentum < 1:
-            raise ValueError(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
+            raise InvalidInput(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
         if not trust_coefficient > 0:
-            raise ValueError(f"`trust_coefficient` must be above 0. Received: {trust_coefficient}.")
+            raise InvalidInput(
+                f"`trust_coefficient` must be above 0. Received: {trust_coefficient}."
+            )
         for key, value in (("weight_decay", weight_decay), ("bias_multiplier", bias_multiplier)):
             if not value >= 0:
-                raise ValueError(f"`{key}` must be at least 0. Received: {value}.")
+                raise InvalidInput(f"`{key}` must be at least 0. Received: {value}.")
         # Keras' own `weight_decay` would be taken off the weights, past the scaling.
         super().__init__(learning_rate, name=name, **kwargs)
         self.momentum = momentum
@@ -151,7 +155,7 @@ class Muon(keras.optimizers.AdamW):
         **kwargs: Any,
     ):
         if not 0 <= momentum < 1:
-            raise ValueError(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
+            raise InvalidInput(f"`momentum` must be from 0 to below 1. Received: {momentum}.")
         super().__init__(learning_rate, weight_decay=weight_decay, name=name, **kwargs)
         self.momentum = momentum
 
@@ -225,9 +229,9 @@ def warmup_cosine(
         [0.0, 0.1, 0.2, 0.1001, 0.0002]
     """
     if not learning_rate > 0:
-        raise ValueError(f"`learning_rate` must be above 0. Received: {learning_rate}.")
+        raise InvalidInput(f"`learning_rate` must be above 0. Received: {learning_rate}.")
     if not 0 <= warmup_steps < steps:
-        raise ValueError(
+        raise InvalidInput(
             "`warmup_steps` must be from 0 to below `steps`. "
             f"Received: warmup_steps={warmup_steps}, steps={steps}."
         )

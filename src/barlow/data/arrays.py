@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from barlow.data.images import Images, from_array
+from barlow.errors import InvalidInput
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _NPZ_IMAGES = ("images", "pixels", "x", "x_train")
@@ -35,7 +36,7 @@ def load_arrays(
         _check_as_asked(images, image_size, channels)
         return images
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"Cannot read images from {path}: {error}") from error
+        raise InvalidInput(f"Cannot read images from {path}: {error}") from error
 
 
 def _check_as_asked(
@@ -43,7 +44,7 @@ def _check_as_asked(
 ) -> None:
     *size, found = images.pixels.shape[1:]
     if image_size not in (None, tuple(size)) or channels not in (None, found):
-        raise ValueError(
+        raise InvalidInput(
             f"its images have the size {size[0]} x {size[1]} and {found} channels, and only "
             "image files are brought to others. "
             f"Received: image_size={image_size}, channels={channels}."
@@ -54,7 +55,7 @@ def _load_numpy(path: pathlib.Path, kind: type) -> Any:
     """Content of a file of NumPy, which goes by what is in it and not by its name."""
     content = np.load(path, allow_pickle=False)
     if not isinstance(content, kind):
-        raise ValueError(f"it is not an {path.suffix} file; call it what it is, .npy or .npz.")
+        raise InvalidInput(f"it is not an {path.suffix} file; call it what it is, .npy or .npz.")
     return content
 
 
@@ -63,7 +64,7 @@ def _load_npz(path: pathlib.Path) -> Images:
         images = next((name for name in _NPZ_IMAGES if name in arrays), None)
         labels = next((name for name in _NPZ_LABELS if name in arrays), None)
         if images is None:
-            raise ValueError(
+            raise InvalidInput(
                 f"its arrays are called {', '.join(arrays)}; "
                 f"name the images one of {', '.join(_NPZ_IMAGES)}."
             )
@@ -82,7 +83,7 @@ def _read_idx(path: pathlib.Path) -> np.ndarray:
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     if content[:2] != b"\0\0" or len(content) < 4 or content[2] not in _IDX_TYPES:
-        raise ValueError(
+        raise InvalidInput(
             f"{path.name} is not an IDX file. Known: a folder or a pattern of image files, lists "
             "of them (.txt, .csv, .tsv, .parquet), .tar archives, .npy, .npz, IDX."
         )
@@ -90,5 +91,5 @@ def _read_idx(path: pathlib.Path) -> np.ndarray:
     shape = tuple(np.frombuffer(content, ">u4", count=rank, offset=4).tolist())
     start = 4 + 4 * rank
     if len(content) - start != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{path.name} announces an array of shape {shape} and is cut short.")
+        raise InvalidInput(f"{path.name} announces an array of shape {shape} and is cut short.")
     return np.frombuffer(content, dtype, offset=start).reshape(shape)

@@ -10,6 +10,7 @@ import numpy as np
 
 from barlow.data.images import Pixels
 from barlow.data.lazy import BadImage
+from barlow.errors import InvalidInput
 
 
 class Batches(keras.utils.PyDataset):
@@ -73,15 +74,15 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__()  # to Keras one worker, which asks for one batch after the other
         if not 2 <= batch_size <= len(pixels):
-            raise ValueError(
+            raise InvalidInput(
                 "A batch takes at least 2 images and at most all of them. "
                 f"Received: batch_size={batch_size} with {len(pixels)} images."
             )
         for name, value, smallest in (("seed", seed, 0), ("start", start, 0), ("ahead", ahead, 0)):
             if value < smallest:
-                raise ValueError(f"`{name}` must be at least {smallest}. Received: {value}.")
+                raise InvalidInput(f"`{name}` must be at least {smallest}. Received: {value}.")
         if workers is not None and workers < 1:
-            raise ValueError(f"`workers` must be at least 1, or None. Received: {workers}.")
+            raise InvalidInput(f"`workers` must be at least 1, or None. Received: {workers}.")
         self.steps_per_epoch = len(pixels) // batch_size
         self.skipped: dict[str, str] = {}
         self._pixels, self._batch_size = pixels, batch_size
@@ -131,4 +132,6 @@ class Batches(keras.utils.PyDataset):
             except BadImage as bad:
                 self.skipped[bad.source] = bad.reason
                 last = bad
-        raise ValueError(f"None of the {len(order)} images can be read any more. {last}") from last
+        raise InvalidInput(
+            f"None of the {len(order)} images can be read any more. {last}"
+        ) from last

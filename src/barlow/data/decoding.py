@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from barlow.data.lazy import MAX_PIXELS, BadImage
+from barlow.errors import InvalidInput
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What is read. Pillow reads much else, such as HDF5 and MPEG, which among photos is a mistake."""
@@ -119,11 +120,11 @@ def check_options(background: str, max_pixels: int) -> None:
         ValueError: If an option is not valid.
     """
     if max_pixels < 1:
-        raise ValueError(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
+        raise InvalidInput(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
     try:
         ImageColor.getrgb(background)
     except ValueError as error:
-        raise ValueError(
+        raise InvalidInput(
             "`background` must be the name of a colour, such as 'white', or '#rrggbb'. "
             f"Received: {background!r}."
         ) from error
@@ -168,7 +169,7 @@ def _converted(image: Image.Image, mode: str, background: str) -> Image.Image:
     if image.mode in _DEEP_GREY:
         image = _eight_bits(image)
     elif image.mode == "F":
-        raise ValueError("its pixels are floats, of which the range is not known")
+        raise InvalidInput("its pixels are floats, of which the range is not known")
     elif image.has_transparency_data:
         opaque = Image.new("RGBA", image.size, background)
         opaque.alpha_composite(image.convert("RGBA"))
@@ -181,5 +182,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     low, high = values.min(), values.max()
     if not 0 <= low <= high < 2**16:
-        raise ValueError(f"its values are from {low} to {high}, not 0 to {2**16 - 1}")
+        raise InvalidInput(f"its values are from {low} to {high}, not 0 to {2**16 - 1}")
     return Image.fromarray(np.rint(values / 257).astype("uint8"))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from barlow.data.decoding import FORMATS
 from barlow.data.listing import Listing
+from barlow.errors import InvalidInput
 
 Skipped = list[tuple[str, str]]
 
@@ -24,7 +25,7 @@ def list_folder(folder: pathlib.Path) -> Listing:
     skipped: Skipped = []
     paths = list(walk(folder, skipped, is_image_name))
     if not paths and not skipped:
-        raise ValueError(
+        raise InvalidInput(
             f"There are no image files in {folder} or below it. Known: {', '.join(FORMATS)}."
         )
     return Listing(paths, class_labels(folder, paths), skipped)

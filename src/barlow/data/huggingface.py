@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 from barlow.data.listing import Label, Listing, labelled
+from barlow.errors import InvalidInput
 
 _MODULES = ("datasets.arrow_dataset", "datasets.dataset_dict", "datasets.iterable_dataset")
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
@@ -24,7 +25,7 @@ class Row(NamedTuple):
         """Open it to read bytes."""
         image = self.dataset[self.number][self.column]
         if image is None:
-            raise ValueError("it has no image")
+            raise InvalidInput("it has no image")
         if image["bytes"] is not None:
             return io.BytesIO(image["bytes"])
         return pathlib.Path(image["path"]).open(mode)
@@ -60,14 +61,14 @@ def list_saved_dataset(folder: pathlib.Path) -> Listing:
         ) from error
     if (folder / _SAVED_SPLITS).exists():
         splits = sorted(path.name for path in folder.iterdir() if is_saved_dataset(path))
-        raise ValueError(
+        raise InvalidInput(
             f"The dataset in {folder} has the splits {', '.join(splits)}. Choose one by its "
             f"folder, such as {folder / splits[0] if splits else folder}."
         )
     try:
         dataset = datasets.load_from_disk(str(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"Cannot read the dataset in {folder}: {error}") from error
+        raise InvalidInput(f"Cannot read the dataset in {folder}: {error}") from error
     return list_dataset(dataset, str(folder))
 
 
@@ -84,18 +85,18 @@ def list_dataset(dataset: Any, name: str = "dataset") -> Listing:
 
     if isinstance(dataset, dict):
         splits = list(dataset)
-        raise ValueError(
+        raise InvalidInput(
             f"The dataset has the splits {', '.join(map(str, splits))}. Choose one, such as "
             f"dataset[{splits[0] if splits else 'train'!r}]."
         )
     if not isinstance(dataset, datasets.Dataset):
-        raise ValueError(
+        raise InvalidInput(
             "The dataset is a stream, which cannot be shuffled or read twice. Load it without "
             "streaming=True."
         )
     column = _image_column(dataset)
     if not len(dataset):
-        raise ValueError("The dataset has no rows.")
+        raise InvalidInput("The dataset has no rows.")
     # As bytes, so that they are decoded as all others are; without the format, which may be
     # that of a framework, or a function.
     images = dataset.with_format(None).select_columns(column)
@@ -116,9 +117,9 @@ def _image_column(dataset: Any) -> str:
 
     columns = _columns(dataset, datasets.Image)
     if len(columns) > 1:
-        raise ValueError(f"The dataset has the columns of images {', '.join(columns)}. {_CHOOSE}")
+        raise InvalidInput(f"The dataset has the columns of images {', '.join(columns)}. {_CHOOSE}")
     if not columns:
-        raise ValueError(
+        raise InvalidInput(
             f"None of the columns {', '.join(dataset.column_names)} of the dataset has the "
             "feature Image. Where one holds images, say so with dataset.cast_column(NAME, "
             "datasets.Image())."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from barlow.data.lazy import BadImage, LazyPixels
+from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 Pixels = np.ndarray | LazyPixels
@@ -57,15 +58,15 @@ def from_array(array: Any, labels: Any = None) -> Images:
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
-        raise ValueError(
+        raise InvalidInput(
             "Images must be an array of shape [images, height, width] or [images, height, "
             f"width, channels] with 1 or 3 channels. Received: shape {shape}."
         )
     if array.dtype.kind not in "uif":
-        raise ValueError(f"Pixels must be numbers. Received: dtype {array.dtype}.")
+        raise InvalidInput(f"Pixels must be numbers. Received: dtype {array.dtype}.")
     low, high = array.min(), array.max()
     if not (low >= 0 and high <= 255):  # also where either is not a number
-        raise ValueError(
+        raise InvalidInput(
             f"Pixels must lie between 0 and 255. Received: values from {low} to {high}; "
             "rescale them."
         )
@@ -81,7 +82,7 @@ def from_array(array: Any, labels: Any = None) -> Images:
         if labels.shape == (len(array), 1):  # as in keras.datasets.cifar10
             labels = labels[:, 0]
         if labels.shape != (len(array),):
-            raise ValueError(
+            raise InvalidInput(
                 f"There must be one label per image, shape ({len(array)},). "
                 f"Received: labels of shape {labels.shape}."
             )
@@ -145,7 +146,7 @@ def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
         ValueError: If none is good.
     """
     if not good:
-        raise ValueError(
+        raise InvalidInput(
             f"None of the {len(skipped)} images can be read. The first: "
             f"{skipped[0][0]}: {skipped[0][1]}."
         )

@@ -5,6 +5,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from barlow.errors import InvalidInput
+
 MAX_PIXELS = 2**30 // 12
 """Pixels of the largest image that is read unasked, about 89 million: Pillow's own limit."""
 
@@ -12,7 +14,7 @@ MEMORY = 2 * 2**30
 """Bytes of pixels up to which images are read into memory, unless another number is asked for."""
 
 
-class BadImage(ValueError):  # noqa: N818 - what it is, not what happened
+class BadImage(InvalidInput):
     """An image that cannot be read.
 
     Args:

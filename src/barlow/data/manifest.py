@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from barlow.data.listing import Label, Listing, labelled
+from barlow.errors import InvalidInput
 
 _PATH, _LABEL = "path", "label"
 
@@ -28,9 +29,9 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
     try:
         rows = list(read(manifest))
     except (OSError, ValueError, csv.Error) as error:
-        raise ValueError(f"Cannot read the manifest {manifest}: {error}") from error
+        raise InvalidInput(f"Cannot read the manifest {manifest}: {error}") from error
     if not rows:
-        raise ValueError(f"The manifest {manifest} names no files.")
+        raise InvalidInput(f"The manifest {manifest} names no files.")
     named = [(path, label) for path, label in rows if path]
     skipped = [
         (f"{manifest}, entry {number}", "it names no file")
@@ -72,7 +73,7 @@ def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
         read = table.read(columns=[name for name in (_PATH, _LABEL) if name in columns])
     paths = read[_PATH].to_pylist()
     if not all(isinstance(path, str | None) for path in paths):
-        raise ValueError(f"its column `{_PATH}` must hold texts. Received: {read[_PATH].type}.")
+        raise InvalidInput(f"its column `{_PATH}` must hold texts. Received: {read[_PATH].type}.")
     labels = read[_LABEL].to_pylist() if _LABEL in columns else [None] * len(paths)
     yield from zip(paths, labels, strict=True)
 
@@ -84,7 +85,7 @@ def _text(manifest: pathlib.Path) -> str:
 
 def _check_columns(columns: Sequence[str]) -> None:
     if _PATH not in columns:
-        raise ValueError(
+        raise InvalidInput(
             f"its first line must name a column `{_PATH}`, and may name a column `{_LABEL}`. "
             f"Received: {', '.join(columns) or 'an empty file'}."
         )

@@ -13,6 +13,7 @@ from barlow.data.huggingface import is_dataset, is_saved_dataset, list_dataset, 
 from barlow.data.listing import Listing
 from barlow.data.manifest import list_manifest
 from barlow.data.shards import SHARD, list_shards
+from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 _ANY_DEPTH = "**"
@@ -54,7 +55,7 @@ def list_paths(paths: Sequence[Any], track: Track = silent) -> Listing:
         ValueError: If the list is empty, or has both images and archives.
     """
     if not paths:
-        raise ValueError("The list of paths is empty.")
+        raise InvalidInput("The list of paths is empty.")
     for path in paths:
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"A list must hold paths. Received: {path!r} in it.")
@@ -63,7 +64,7 @@ def list_paths(paths: Sequence[Any], track: Track = silent) -> Listing:
     if len(shards) == len(paths):
         return list_shards(shards, track)
     if shards:
-        raise ValueError(
+        raise InvalidInput(
             f"A list may have image files or {SHARD} archives, not both. "
             f"Received: {len(paths)} paths, {len(shards)} of them archives, such as {shards[0]}."
         )

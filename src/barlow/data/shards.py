@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 
 from barlow.data.folder import Skipped, is_image_name
 from barlow.data.listing import Label, Listing, labelled
+from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 SHARD = ".tar"
@@ -55,7 +56,7 @@ def list_shards(shards: Sequence[pathlib.Path], track: Track = silent) -> Listin
         files += images
         labels += [shard_labels.get(_sample(image.name)[0]) for image in images]
     if not files and not skipped:
-        raise ValueError(f"There are no images in {', '.join(map(str, shards))}.")
+        raise InvalidInput(f"There are no images in {', '.join(map(str, shards))}.")
     return labelled(files, labels, skipped)
 
 

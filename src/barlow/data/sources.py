@@ -10,6 +10,7 @@ import numpy as np
 from barlow.data.arrays import load_arrays
 from barlow.data.images import Images, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
+from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 _OF_FILES = (".csv", ".parquet", ".tar", ".tsv", ".txt")  # names of files that are no arrays
@@ -94,7 +95,7 @@ def load(
         ['cat', 'dog']
     """
     if channels not in (None, 1, 3):
-        raise ValueError(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
+        raise InvalidInput(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
     if isinstance(source, str | os.PathLike):
         path = pathlib.Path(source)
         if path.is_file() and path.suffix.lower() not in _OF_FILES:

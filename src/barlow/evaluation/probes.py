@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from barlow.data import Images, in_memory
+from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 LABELS_PER_CLASS = (1, 5, 10)
@@ -77,7 +78,7 @@ def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[I
             np.arange(len(images)), test_size=test_fraction, stratify=labels, random_state=seed
         )
     except ValueError as error:
-        raise ValueError(f"The images cannot be split into training and test: {error}") from error
+        raise InvalidInput(f"The images cannot be split into training and test: {error}") from error
 
     def part(chosen: np.ndarray) -> Images:
         return dataclasses.replace(images, pixels=images.pixels[chosen], labels=labels[chosen])
@@ -125,7 +126,7 @@ def evaluate(
     labels, test_labels = _labels(train), _labels(test)
     for images in (train, test):
         if images.pixels.shape[1:] != tuple(encoder.input_shape[1:]):
-            raise ValueError(
+            raise InvalidInput(
                 f"The encoder takes images of shape {tuple(encoder.input_shape[1:])} (height, "
                 f"width, channels). Received: images of shape {images.pixels.shape[1:]}."
             )
@@ -184,7 +185,7 @@ def probe(
     """
     classes, sizes = np.unique(labels, return_counts=True)
     if len(classes) < 2:
-        raise ValueError(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
+        raise InvalidInput(f"There is nothing to tell apart: all labels are {classes[0]!r}.")
     counts = [count for count in labels_per_class if count <= sizes.min()]
     probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
     work = [(name, kind, count) for name in features for kind, count in probes]
@@ -243,7 +244,7 @@ def _features(encoder: keras.Model) -> Callable[[Images], np.ndarray]:
 
 def _labels(images: Images) -> np.ndarray:
     if images.labels is None:
-        raise ValueError(
+        raise InvalidInput(
             "Evaluation needs labels: images in one subfolder per class, an .npz with an array "
             "of labels, or an IDX file of labels beside the images."
         )

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from barlow.errors import InvalidInput
+
 
 def rank_me(features: np.ndarray) -> float:
     """Effective rank of features (Garrido et al., 2023, "RankMe", arXiv 2210.02885, eq. 1).
@@ -68,7 +70,7 @@ def alpha_req(features: np.ndarray) -> float:
 def _matrix(features: np.ndarray) -> np.ndarray:
     matrix = np.asarray(features, dtype="float64")
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-        raise ValueError(
+        raise InvalidInput(
             "Features must be finite numbers of shape [images, features]. Received: shape "
             f"{matrix.shape}{'' if np.isfinite(matrix).all() else ', with values that are not'}."
         )

@@ -8,7 +8,8 @@ import numpy as np
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports no way to a mask
 
-from barlow import kernel
+from barlow import backend, kernel
+from barlow.errors import InvalidInput
 from barlow.losses.checks import check_embeddings, check_lambda
 
 
@@ -64,9 +65,9 @@ class Barlow(keras.losses.Loss):
     ):
         check_lambda(lambda_)
         if not math.isfinite(margin):
-            raise ValueError(f"`margin` must be finite. Received: margin={margin}.")
+            raise InvalidInput(f"`margin` must be finite. Received: margin={margin}.")
         if gradient not in ("closed_form", "autodiff"):
-            raise ValueError(
+            raise InvalidInput(
                 f"`gradient` must be 'closed_form' or 'autodiff'. Received: gradient={gradient!r}."
             )
         # Keras 3 has no reduction that depends on where the loss is used: "auto" is what it
@@ -101,8 +102,8 @@ class Barlow(keras.losses.Loss):
                 if the shape of ``sample_weight`` does not fit, or if the loss averages over the
                 batch under a ``tf.distribute`` strategy outside ``fit`` and ``evaluate``.
         """
-        if self.reduction == "sum_over_batch_size" and kernel.in_custom_replica_loop():
-            raise ValueError(
+        if self.reduction == "sum_over_batch_size" and backend.in_custom_replica_loop():
+            raise InvalidInput(
                 "Under a tf.distribute strategy, outside compile() and fit(), the reductions "
                 "'auto' and 'sum_over_batch_size' would average over one replica's samples, not "
                 "over the global batch. Use Barlow(reduction='none') or Barlow(reduction='sum') "
@@ -146,7 +147,7 @@ class Barlow(keras.losses.Loss):
         """
         x = ops.convert_to_tensor(x)
         if len(x.shape) != 2 or x.shape[0] != x.shape[1]:
-            raise ValueError(f"`x` must be a square matrix. Received: shape {tuple(x.shape)}.")
+            raise InvalidInput(f"`x` must be a square matrix. Received: shape {tuple(x.shape)}.")
         n = ops.shape(x)[0]
         # Read row by row, a diagonal entry stands before every n off-diagonal ones.
         k = ops.arange(n * (n - 1), dtype="int32")
@@ -209,7 +210,7 @@ def _aligned(sample_weight: Any, y_pred: Any, dtype: str) -> Any:
         None not in (w, v) and w not in (1, v)
         for w, v in zip(shape[:rank], values_shape, strict=False)
     ):
-        raise ValueError(
+        raise InvalidInput(
             "`sample_weight` must be a scalar, one value per element of the batch, or broadcast "
             f"to the shape of the samples, {values_shape}. Received: shape {shape}."
         )

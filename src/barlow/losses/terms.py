@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from barlow import kernel
+from barlow.errors import InvalidInput
 from barlow.losses.checks import check_embeddings, check_lambda
 
 
@@ -139,7 +140,7 @@ def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:
         (2138, 82)
     """
     if batch < 2 or features < 1:
-        raise ValueError(
+        raise InvalidInput(
             "The loss needs at least two samples and one feature to correlate. "
             f"Received: batch={batch}, features={features}."
         )

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from barlow import backend, kernel, losses
+from barlow.errors import InvalidInput
 from barlow.models.fused import Apply, fused
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
@@ -75,13 +76,13 @@ class BarlowTwins(keras.Model):
         if isinstance(projector, Sequence):
             projector = make_projector(features, tuple(projector))
         elif not isinstance(projector, keras.Model):
-            raise ValueError(
+            raise InvalidInput(
                 "`projector` must be a keras.Model or the widths of its layers, such as "
                 f"(512, 512). Received: {projector}."
             )
         loss = losses.Barlow() if loss is None else loss
         if not isinstance(loss, losses.Barlow) or loss.reduction not in _MEANS:
-            raise ValueError(
+            raise InvalidInput(
                 "`loss` must be a barlow.losses.Barlow that averages over the samples, with "
                 f"reduction 'auto' or one of {', '.join(map(repr, _MEANS))}. Received: {loss} "
                 f"with reduction {getattr(loss, 'reduction', None)!r}."
@@ -117,7 +118,7 @@ class BarlowTwins(keras.Model):
         if self.views is not None:
             inputs = self.views(inputs, training=training)
         elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
-            raise ValueError(
+            raise InvalidInput(
                 "Without `views` the model takes pairs: fit((first, second)); a dataset yields "
                 "((first, second),). To make pairs, give BarlowTwins(..., views=...): "
                 "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
@@ -152,11 +153,11 @@ class BarlowTwins(keras.Model):
             ValueError: If a loss is given, or ``micro_batch_size`` is below 1.
         """
         if micro_batch_size is not None and micro_batch_size < 1:
-            raise ValueError(
+            raise InvalidInput(
                 f"`micro_batch_size` must be at least 1, or None. Received: {micro_batch_size}."
             )
         if loss is not None:
-            raise ValueError(
+            raise InvalidInput(
                 "The model already has its loss. Give another one to the constructor: "
                 f"BarlowTwins(encoder, loss=Barlow(lambda_=0.01)). Received: loss={loss}."
             )
@@ -286,14 +287,14 @@ def _features(encoder: keras.Model) -> int:
     """Length of the vector that the encoder gives for each input."""
     outputs = getattr(encoder, "outputs", None)
     if not outputs:
-        raise ValueError(
+        raise InvalidInput(
             "The shape of the encoder's output must be known beforehand. Make it a functional "
             "model, keras.Model(inputs, outputs), or a keras.Sequential that begins with a "
             f"keras.Input. Received: {encoder}."
         )
     shapes = [tuple(output.shape) for output in outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
-        raise ValueError(
+        raise InvalidInput(
             "The encoder must give one vector per input, shape [batch, features]; end it with a "
             "layer such as GlobalAveragePooling2D for images (in keras.applications: "
             "pooling='avg') or GlobalAveragePooling1D for signals. Received: an encoder with "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from barlow.errors import InvalidInput
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 
@@ -101,13 +102,13 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
     """
     model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
-        raise ValueError(f"{name} must give a keras.Model. Received: {model!r}.")
+        raise InvalidInput(f"{name} must give a keras.Model. Received: {model!r}.")
     expected = tuple(model.input_shape[1:])
     fits = len(expected) == len(image_shape) and all(
         size in (None, given) for size, given in zip(expected, image_shape, strict=True)
     )
     if not fits:
-        raise ValueError(
+        raise InvalidInput(
             f"The encoder {name} takes images of shape {expected} (height, width, channels). "
             f"Received: images of shape {tuple(image_shape)}."
         )
@@ -126,11 +127,11 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
         return functools.partial(_application, name)
     if name.endswith(".keras"):
         if not pathlib.Path(name).is_file():
-            raise ValueError(f"There is no encoder at {name}.")
+            raise InvalidInput(f"There is no encoder at {name}.")
         return lambda _: keras.models.load_model(name)
     if ":" in name:
         return _function(name)
-    raise ValueError(
+    raise InvalidInput(
         f"No encoder is called {name!r}. Known: {', '.join(ENCODERS)}; every network of "
         "keras.applications, such as EfficientNetV2B0; a .keras file; module:function."
     )
@@ -158,4 +159,4 @@ def _function(name: str) -> Callable[[ImageShape], keras.Model]:
     try:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"There is no encoder {name} (module:function): {error}.") from error
+        raise InvalidInput(f"There is no encoder {name} (module:function): {error}.") from error

@@ -19,6 +19,7 @@ import keras
 from keras import ops
 
 from barlow import backend
+from barlow.errors import InvalidInput
 
 Embed = Callable[[Any], tuple[Any, Any]]
 """From inputs to embeddings of both views, each ``[batch, features]``."""
@@ -57,7 +58,7 @@ def embed_by_pieces(
         with keras.StatelessScope(state_mapping=list(mapping), collect_losses=True) as scope:
             z = ops.stack(embed(part))
         if scope.losses:
-            raise ValueError(
+            raise InvalidInput(
                 "With `micro_batch_size` no layer may add to the loss what depends on its inputs, "
                 "such as an activity regularizer. Penalties of weights are fine."
             )

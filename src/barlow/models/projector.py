@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from barlow.errors import InvalidInput
+
 
 def projector(
     features: int, widths: Sequence[int] = (512, 512), name: str = "projector"
@@ -30,7 +32,7 @@ def projector(
         (None, 256)
     """
     if not widths or any(not isinstance(width, int) or width < 1 for width in widths):
-        raise ValueError(f"`widths` must be positive integers. Received: widths={widths}.")
+        raise InvalidInput(f"`widths` must be positive integers. Received: widths={widths}.")
     inputs = x = keras.Input((features,), name="features")
     for width in widths[:-1]:
         x = layers.Dense(width, use_bias=False)(x)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from barlow.errors import InvalidInput
+
 _SMALL = 64
 
 
@@ -32,7 +34,7 @@ def vision_transformer(
     """
     patch = 4 if min(image_shape[:2]) <= _SMALL else 16
     if any(size % patch for size in image_shape[:2]):
-        raise ValueError(
+        raise InvalidInput(
             f"Height and width of the images must be multiples of {patch} for this encoder. "
             f"Received: images of shape {tuple(image_shape)}."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from barlow import backend
+from barlow.errors import InvalidInput
 from barlow.views.colour import change_colours, solarize
 from barlow.views.geometry import axis_weights, resample_axes, resample_points
 from barlow.views.recipe import RECIPES, Probability, Recipe
@@ -60,7 +61,7 @@ class ImageViews(SeededLayer):
         }
         super().__init__(seed=seed, **kwargs)
         if isinstance(recipe, str) and recipe not in RECIPES:
-            raise ValueError(
+            raise InvalidInput(
                 f"No recipe is called {recipe!r}. Known: {', '.join(RECIPES)}; "
                 "or give a barlow.views.Recipe."
             )
@@ -78,7 +79,7 @@ class ImageViews(SeededLayer):
             Two tensors of shape ``[batch, *size, channels]``, values 0 .. 255, float32.
         """
         if len(images.shape) != 4 or None in images.shape[1:]:
-            raise ValueError(
+            raise InvalidInput(
                 "Images must have the shape [batch, height, width, channels], all but the batch "
                 "known; grey images have one channel. "
                 f"Received: shape {tuple(images.shape)}."
@@ -145,7 +146,7 @@ class ImageViews(SeededLayer):
             mend = "Multiply them by 255."
         else:
             return
-        raise ValueError(
+        raise InvalidInput(
             f"Images must have values from 0 to 255. Received: values from {low} to {high}. {mend}"
         )
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from barlow.errors import InvalidInput
 from barlow.views.geometry import FILTERS
 
 Interval = tuple[float, float]
@@ -81,7 +82,7 @@ class Recipe:
         for name in _INTERVALS:
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
-                raise ValueError(
+                raise InvalidInput(
                     f"`{name}` must be a range (low, high) with 0 < low <= high. "
                     f"Received: {name}={(low, high)}."
                 )
@@ -90,7 +91,7 @@ class Recipe:
             value = getattr(self, name)
             pair = value if isinstance(value, tuple | list) else (value, value)
             if len(pair) != 2 or not all(0 <= one <= 1 for one in pair):
-                raise ValueError(
+                raise InvalidInput(
                     f"`{name}` must be a probability, 0 to 1, or a pair of them: the first view's "
                     f"and the second view's. Received: {name}={value}."
                 )
@@ -98,17 +99,17 @@ class Recipe:
                 object.__setattr__(self, name, tuple(pair))
         for name, limit in _LIMITS.items():
             if not 0 <= getattr(self, name) <= limit:
-                raise ValueError(
+                raise InvalidInput(
                     f"`{name}` must lie between 0 and {limit:g}. "
                     f"Received: {name}={getattr(self, name)}."
                 )
         if self.erase_scale[1] > 1:
-            raise ValueError(
+            raise InvalidInput(
                 "`erase_scale` is a fraction of the view and must not be above 1. "
                 f"Received: erase_scale={self.erase_scale}."
             )
         if self.interpolation not in FILTERS:
-            raise ValueError(
+            raise InvalidInput(
                 f"`interpolation` must be one of {', '.join(map(repr, FILTERS))}. "
                 f"Received: interpolation={self.interpolation!r}."
             )

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
 
 # Points between which the speed of a warped signal changes linearly, its ends among them.
@@ -69,12 +70,14 @@ class SignalViews(SeededLayer):
         super().__init__(seed=seed, **kwargs)
         low, high = crop
         if not 0 < low <= high <= 1:
-            raise ValueError(
+            raise InvalidInput(
                 "`crop` must be a range (low, high) with 0 < low <= high <= 1. "
                 f"Received: crop={(low, high)}."
             )
         if not 0 <= warp < 1:
-            raise ValueError(f"`warp` must lie between 0 and 1, without 1. Received: warp={warp}.")
+            raise InvalidInput(
+                f"`warp` must lie between 0 and 1, without 1. Received: warp={warp}."
+            )
         fractions = {
             "scale": scale,
             "jitter": jitter,
@@ -84,7 +87,7 @@ class SignalViews(SeededLayer):
         }
         for name, value in fractions.items():
             if not 0 <= value <= 1:
-                raise ValueError(f"`{name}` must lie between 0 and 1. Received: {name}={value}.")
+                raise InvalidInput(f"`{name}` must lie between 0 and 1. Received: {name}={value}.")
         self.crop = (float(low), float(high))
         self.warp = warp
         self.scale = scale
@@ -103,7 +106,7 @@ class SignalViews(SeededLayer):
             Two tensors of the same shape and units, float32.
         """
         if len(signals.shape) != 3 or None in signals.shape[1:]:
-            raise ValueError(
+            raise InvalidInput(
                 "Signals must have the shape [batch, time, channels], time and channels known; a "
                 f"signal of one channel has the shape [batch, time, 1]. Received: shape "
                 f"{tuple(signals.shape)}."

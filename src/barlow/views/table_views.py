@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
 
 
@@ -42,7 +43,7 @@ class TableViews(SeededLayer):
     ):
         super().__init__(seed=seed, **kwargs)
         if not 0 <= rate <= 1:
-            raise ValueError(f"`rate` must lie between 0 and 1. Received: rate={rate}.")
+            raise InvalidInput(f"`rate` must lie between 0 and 1. Received: rate={rate}.")
         self.rate = rate
         self.both = both
 
@@ -57,7 +58,7 @@ class TableViews(SeededLayer):
             Two tensors of the same shape. The first is ``rows`` itself unless ``both``.
         """
         if len(rows.shape) != 2 or rows.shape[1] is None:
-            raise ValueError(
+            raise InvalidInput(
                 "Rows must have the shape [batch, features], the number of features known. "
                 f"Received: shape {tuple(rows.shape)}."
             )

@@ -1,6 +1,4 @@
-"""Many devices: the one module that knows a backend by name."""
-
-import keras
+"""Many devices: what can be known of them."""
 
 
 def in_custom_replica_loop() -> bool:
@@ -10,6 +8,8 @@ def in_custom_replica_loop() -> bool:
     ``evaluate``, eagerly and in graphs; nothing else that can be seen from a loss tells Keras'
     own loop from another.
     """
+    import keras  # noqa: PLC0415 - not before a backend is chosen
+
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf  # noqa: PLC0415 - the other backends must not need it

@@ -31,7 +31,7 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
     assert config["loss_floor"] < config["loss_at_start"]
     metrics = runs.read_metrics(run)
     assert [row["epoch"] for row in metrics] == [1, 2]
-    schedule = barlow.recipes.schedule(barlow.recipes.recommend(200, (8, 8, 1), settings), 200)
+    schedule = barlow.recommendation.schedule(barlow.recommend(200, (8, 8, 1), settings), 200)
     assert [row["learning_rate"] for row in metrics] == pytest.approx(
         [float(schedule(step)) for step in (3, 6)]
     )

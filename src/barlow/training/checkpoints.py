@@ -20,6 +20,7 @@ import numpy as np
 from keras import ops
 
 from barlow import runs
+from barlow.errors import InvalidInput
 
 _KEPT = 2
 _WORTH = 20  # times as long as it takes to write it is trained before the next checkpoint
@@ -90,7 +91,7 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
     given = [tuple(array.shape) for array in checkpoint.variables]
     expected = [tuple(variable.shape) for variable in variables]
     if given != expected:
-        raise ValueError(
+        raise InvalidInput(
             "The checkpoint is of another model, or of another version of barlow or Keras: its "
             f"{len(given)} variables do not fit the model's {len(expected)}."
         )

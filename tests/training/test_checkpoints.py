@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import barlow
-from barlow import checkpoints, data, runs
+from barlow import data, runs
+from barlow.training import checkpoints
 
 SETTINGS = barlow.Settings(epochs=3, batch_size=50, projector=(16, 16))
 STEPS = 4  # of an epoch

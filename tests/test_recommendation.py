@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import barlow
-from barlow import recipes
+from barlow import recommendation
 
 # The authors' table: ResNet-50 on ImageNet, learning rate for 256 images by batch size.
 AUTHORS = {128: 0.7, 256: 0.4, 512: 0.3, 1024: 0.25, 2048: 0.2, 4096: 0.2}
@@ -21,7 +21,7 @@ NOT_RECOMMENDED = {
 
 
 def recommend(images=50_000, image_shape=(32, 32, 3), **settings):
-    return recipes.recommend(images, image_shape, barlow.Settings(**settings))
+    return barlow.recommend(images, image_shape, barlow.Settings(**settings))
 
 
 @settings(deadline=None)
@@ -134,7 +134,7 @@ def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name, k
         learning_rate=0.5,
         weight_decay=0.25,
     )
-    optimizer = recipes.optimizer(recommended, 105)
+    optimizer = recommendation.optimizer(recommended, 105)
     assert isinstance(optimizer, kind)
     assert optimizer.get_config()["weight_decay"] == 0.25
     variable = keras.Variable(np.ones(3))

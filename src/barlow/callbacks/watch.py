@@ -17,6 +17,7 @@ from keras import ops
 
 from barlow import evaluation, models
 from barlow.data import Images, in_memory
+from barlow.errors import InvalidInput
 
 _NEIGHBOURS = 20
 _COLLAPSED = 1.5  # independent features
@@ -80,12 +81,14 @@ class Probe(_Watch):
         super().__init__(encoder, every)
         train, test = in_memory(train), in_memory(test)
         if train.labels is None or test.labels is None:
-            raise ValueError(
+            raise InvalidInput(
                 "A probe needs labelled images; only those that the encoder learns from need no "
                 "labels. Received: images without labels."
             )
         if len(np.unique(train.labels)) < 2:
-            raise ValueError(f"There is nothing to tell apart: all labels are {train.labels[0]!r}.")
+            raise InvalidInput(
+                f"There is nothing to tell apart: all labels are {train.labels[0]!r}."
+            )
         self._pixels, self._test_pixels = train.pixels, test.pixels
         self._labels, self._test_labels = train.labels, test.labels
 
@@ -198,7 +201,7 @@ class TensorBoard(keras.callbacks.Callback):
             ) from error
         _check_every(every)
         if labels is not None and (images is None or len(images) != len(labels)):
-            raise ValueError(
+            raise InvalidInput(
                 "There must be one label for each image. Received: "
                 f"{len(labels)} labels, {0 if images is None else len(images)} images."
             )
@@ -251,7 +254,7 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
 
 def _check_every(every: int) -> None:
     if every < 1:
-        raise ValueError(f"`every` must be at least 1 epoch. Received: {every}.")
+        raise InvalidInput(f"`every` must be at least 1 epoch. Received: {every}.")
 
 
 def _embed(encoder: keras.Model, images: Any) -> np.ndarray:

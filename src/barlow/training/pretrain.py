@@ -11,8 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from barlow import checkpoints, data, interrupts, losses, models, recipes, runs, views
-from barlow.recipes import Settings
+from barlow import data, losses, models, runs, views
+from barlow import recommendation as recipes
+from barlow.errors import InvalidInput
+from barlow.settings import Settings
+from barlow.training import checkpoints, interrupts
 
 # The picture of the cross-correlation shows this many features at most, of this many images.
 _CORRELATION_FEATURES = 256
@@ -77,7 +80,7 @@ def pretrain(
     """
     run = pathlib.Path(out)
     if resume and overwrite:
-        raise ValueError("A run is either resumed or overwritten. Received: both.")
+        raise InvalidInput("A run is either resumed or overwritten. Received: both.")
     going_on = resume and runs.is_run(run)
     if not (going_on or (overwrite and runs.is_run(run))):
         runs.check_free(run)  # before minutes of reading and compiling
@@ -239,7 +242,7 @@ def _take_weights(model: models.BarlowTwins, encoder: keras.Model, run: str | pa
         [tuple(weight.shape) for weight in part.weights] for part in (encoder, model.encoder)
     )
     if given != expected:
-        raise ValueError(
+        raise InvalidInput(
             f"The encoder of {run} does not fit: it has {len(given)} weights of other shapes than "
             f"the {len(expected)} of this encoder. It takes images of shape "
             f"{encoder.input_shape[1:]}, this one {model.encoder.input_shape[1:]}: choose the "
@@ -277,7 +280,7 @@ def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
         if name not in _NO_SETTINGS and run.get(name) != given.get(name)
     ]
     if different:
-        raise ValueError(
+        raise InvalidInput(
             "A run is resumed as it began, but "
             + "; ".join(different)
             + ". Give the settings of its config.json, or start a new run from its weights "

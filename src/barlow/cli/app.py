@@ -20,9 +20,12 @@ except ModuleNotFoundError as error:
 import keras
 import numpy as np
 
-from barlow import callbacks, data, evaluation, models, recipes, report, runs, views
-from barlow.pretrain import pretrain
-from barlow.recipes import Settings
+from barlow import callbacks, data, evaluation, models, report, runs, views
+from barlow import recommendation as recipes
+from barlow import settings as settings_
+from barlow.errors import InvalidInput
+from barlow.settings import Settings
+from barlow.training import pretrain
 
 app = typer.Typer(
     help="Learn an image encoder from unlabelled data (Barlow Twins).",
@@ -58,7 +61,7 @@ Lambda = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(help=f"Passes over the images. {_RECOMMENDED}")]
 BatchSize = Annotated[int | None, typer.Option(help=f"Images per step. {_RECOMMENDED}")]
-Optimizer = Annotated[str, typer.Option(help=f"auto, {', '.join(recipes.OPTIMIZERS)}.")]
+Optimizer = Annotated[str, typer.Option(help=f"auto, {', '.join(settings_.OPTIMIZERS)}.")]
 LearningRate = Annotated[float | None, typer.Option(help=f"Highest learning rate. {_RECOMMENDED}")]
 WarmupEpochs = Annotated[
     int | None, typer.Option(help=f"Epochs in which the learning rate rises. {_RECOMMENDED}")
@@ -145,7 +148,9 @@ def pretrain_command(
     ] = None,
     dtype_policy: Annotated[
         str | None,
-        typer.Option(help=f"Precision: {', '.join(recipes.DTYPE_POLICIES)}. [default: Keras' own]"),
+        typer.Option(
+            help=f"Precision: {', '.join(settings_.DTYPE_POLICIES)}. [default: Keras' own]"
+        ),
     ] = None,
     jit_compile: Annotated[
         bool | None,
@@ -371,7 +376,7 @@ def _widths(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(width) for width in text.split(","))
     except ValueError as error:
-        raise ValueError(
+        raise InvalidInput(
             f"The widths of a projector are numbers with commas between them. Received: {text!r}."
         ) from error
 

@@ -1,0 +1,60 @@
+"""Errors that say what to do: what was given, what is allowed, which package is missing.
+
+:class:`InvalidInput` and :class:`MissingPackage` are raised for what the user can mend, and for
+nothing else: the command line shows their message as one sentence, and any other ``ValueError`` as
+a bug of barlow.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator
+
+
+class InvalidInput(ValueError):  # noqa: N818 - what it is, not what happened
+    """An argument, a file or a combination of settings that is not valid.
+
+    The message says what was received, what is allowed and how to mend it.
+    """
+
+
+class MissingPackage(ModuleNotFoundError):  # noqa: N818
+    """A package that is not installed; the message has the pip command that installs it."""
+
+
+@contextlib.contextmanager
+def extra(name: str, purpose: str) -> Iterator[None]:
+    """Import packages of an extra; if one is missing, say which extra brings it.
+
+    Args:
+        name: An extra of ``pyproject.toml``, such as ``"cli"``.
+        purpose: What needs the packages, as the subject of a sentence with a singular verb.
+
+    Raises:
+        MissingPackage: If an import in the block finds no such module.
+
+    Example:
+        >>> from barlow import errors
+        >>> with errors.extra("cli", "Reading image files"):
+        ...     from PIL import Image
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or str(error)).partition(".")[0]
+        raise MissingPackage(
+            f"{purpose} needs {missing}. Install it with: pip install 'barlow[{name}]'",
+            name=error.name,
+        ) from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest known name and a space before it; empty if none is near.
+
+    Example:
+        >>> from barlow import errors
+        >>> errors.did_you_mean("resnet81", ["conv", "resnet18"])
+        " Did you mean 'resnet18'?"
+    """
+    by_lower_case = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f" Did you mean {by_lower_case[near[0]]!r}?" if near else ""
