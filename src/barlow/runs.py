@@ -22,7 +22,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -41,7 +41,7 @@ TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation.json"
 
 
-def check_free(path: str | pathlib.Path) -> pathlib.Path:
+def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
     """The path, if a run may be made there.
 
     Raises:
@@ -61,18 +61,18 @@ def check_free(path: str | pathlib.Path) -> pathlib.Path:
     return run
 
 
-def is_run(path: str | pathlib.Path) -> bool:
+def is_run(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path, complete or not."""
     return (pathlib.Path(path) / CONFIG).is_file()
 
 
-def is_complete(path: str | pathlib.Path) -> bool:
+def is_complete(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path that has trained all its epochs."""
     run = pathlib.Path(path)
     return is_run(run) and (run / MODEL).is_file() and not (run / CHECKPOINTS).exists()
 
 
-def clear(path: str | pathlib.Path) -> None:
+def clear(path: str | os.PathLike[str]) -> None:
     """Remove what a run has written; files that are not of a run stay.
 
     Raises:
@@ -94,18 +94,21 @@ def clear(path: str | pathlib.Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def load_encoder(run: str | pathlib.Path) -> keras.Model:
-    """The encoder of a run.
+def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
+    """The encoder of a run, or of a ``.keras`` file.
 
     Raises:
-        FileNotFoundError: If the path is not that of a run which has an encoder.
-        ValueError: If the encoder came from ``module:function`` and that is not there any more.
+        FileNotFoundError: If the path has no encoder.
+        ValueError: If the encoder came from ``module:function`` and that is no longer there.
     """
-    path = pathlib.Path(run) / ENCODER
+    path = pathlib.Path(run)
+    if path.suffix == ".keras" and path.is_file():
+        return keras.models.load_model(path)
+    path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
             f"{run} is not a finished run: it has no {ENCODER}. Make one with "
-            "`barlow pretrain`, or go on with one with `--resume`."
+            "`barlow pretrain`, or resume one with `--resume`."
         )
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if ":" in name and not name.endswith(".keras"):  # such a path may have one, too
@@ -113,18 +116,54 @@ def load_encoder(run: str | pathlib.Path) -> keras.Model:
     return keras.models.load_model(path)
 
 
-def read_metrics(run: str | pathlib.Path) -> list[dict[str, float]]:
+def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
+    """``(height, width, channels)`` of the training images of a run; ``()`` if it is no run."""
+    return tuple(read_config(run)["image_shape"]) if is_run(run) else ()
+
+
+def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:
     """The metrics of every epoch of a run."""
     lines = (pathlib.Path(run) / METRICS).read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
-def read_config(run: str | pathlib.Path) -> dict[str, Any]:
+class Summary(NamedTuple):
+    """How a training ended."""
+
+    epochs: int
+    """Epochs trained."""
+    planned: int
+    """Epochs to train."""
+    complete: bool
+    seconds: float
+    metrics: dict[str, float]
+    """The last value of each, with the epoch of the last row as ``epoch``."""
+    start: float
+    """Loss of unrelated embeddings; see :func:`barlow.losses.levels`."""
+    floor: float
+    """Loss of perfect embeddings, from sampling noise."""
+
+
+def summary(run: str | os.PathLike[str]) -> Summary:
+    """How the training of a run ended, in numbers."""
+    config, rows = read_config(run), read_metrics(run)
+    return Summary(
+        len(rows),
+        config["epochs"],
+        is_complete(run),
+        sum(row["seconds"] for row in rows),
+        {name: value for row in rows for name, value in row.items()},
+        config["loss_at_start"],
+        config["loss_floor"],
+    )
+
+
+def read_config(run: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a run."""
     return json.loads((pathlib.Path(run) / CONFIG).read_text())
 
 
-def read_skipped(run: str | pathlib.Path) -> dict[str, str]:
+def read_skipped(run: str | os.PathLike[str]) -> dict[str, str]:
     """Images of a run that could not be read, and why."""
     path = pathlib.Path(run) / SKIPPED
     return json.loads(path.read_text()) if path.exists() else {}

@@ -45,7 +45,9 @@ class Declaration:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         bounds = {"at least": self.at_least, "above": self.above, "below": self.below}
-        return " and ".join(f"{word} {value}" for word, value in bounds.items() if value is not None)
+        return " and ".join(
+            f"{word} {value}" for word, value in bounds.items() if value is not None
+        )
 
     def check(self, name: str, value: Any) -> None:
         """Refuse a value that is not allowed.
