@@ -102,7 +102,7 @@ def test_what_is_hidden_or_no_image_is_passed_over_and_links_are_listed(tmp_path
             archive.addfile(member)
     images = load(path)
     assert values(images) == [1]
-    assert images.skipped == ((f"{path}/3.png", "it is no plain file in the archive"),)
+    assert images.skipped == ((f"{path}/3.png", "it is not a plain file in the archive"),)
 
 
 def test_an_archive_cut_anywhere_gives_what_is_whole_in_it_and_says_so(shards):
