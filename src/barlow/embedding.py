@@ -113,7 +113,7 @@ def embed(
         None if images.labels is None else np.concatenate(labels),
         weights_hash(encoder),
         images.pixels.shape[1:],
-        images.resize,
+        "",
         tuple(skipped),
     )
 

@@ -53,7 +53,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
 
 
 def draw_views(
-    images: np.ndarray, views: ImageViews, path: str | pathlib.Path, pairs: int = 3
+    images: Any, views: ImageViews, path: str | pathlib.Path, pairs: int = 3
 ) -> pathlib.Path:
     """Draw images and random views of each: what a network trains on.
 

@@ -49,6 +49,11 @@ class Declaration:
             f"{word} {value}" for word, value in bounds.items() if value is not None
         )
 
+    @property
+    def allowed_sentence(self) -> str:
+        """The same as a sentence."""
+        return f"{self.allowed[0].upper()}{self.allowed[1:]}." if self.allowed else ""
+
     def check(self, name: str, value: Any) -> None:
         """Refuse a value that is not allowed.
 
@@ -162,7 +167,7 @@ Settings.__doc__ = (Settings.__doc__ or "").replace(
     "    Args:\n"
     + "".join(
         f"        {name}: {each.help}"
-        + (f" {each.allowed[0].upper()}{each.allowed[1:]}." if each.allowed else "")
+        + f" {each.allowed_sentence}".rstrip()
         + f" Defaults to ``{field.default!r}``"
         + (f", {each.unset}.\n" if field.default in (None, "auto") else ".\n")
         for field in dataclasses.fields(Settings)

@@ -56,7 +56,7 @@ class TensorBoard(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | pathlib.Path,
-        images: np.ndarray | None = None,
+        images: Any = None,
         labels: np.ndarray | None = None,
         every: int = 1,
     ):

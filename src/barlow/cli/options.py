@@ -17,7 +17,7 @@ from barlow.settings import Declaration, Settings
 Sources = Annotated[
     list[pathlib.Path],
     typer.Argument(
-        metavar="DATA...",
+        metavar="DATA",
         help="Folder of images; image files, or a pattern in quotes; a list of them (.txt, .csv, "
         ".tsv, .parquet); .tar archives; a folder that datasets saved; .npy, .npz or IDX file.",
     ),
@@ -25,7 +25,7 @@ Sources = Annotated[
 LabelledSources = Annotated[
     list[pathlib.Path],
     typer.Argument(
-        metavar="DATA...",
+        metavar="DATA",
         help="Labelled images: class folders; a list with labels (.txt, .csv, .tsv, .parquet); "
         ".tar archives; a folder that datasets saved; .npz or IDX file.",
     ),
@@ -38,8 +38,8 @@ MaxPixels = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Pixels of the largest image file to read; larger ones are skipped. "
-        "[default: about 89 million]",
+        help="Pixels of the largest image file to read; larger ones are skipped.",
+        show_default="about 89 million",
     ),
 ]
 Background = Annotated[
@@ -94,21 +94,19 @@ def takes_settings(*names: str) -> Callable[[Callable[..., None]], Any]:
 
 def _option(name: str, type_: Any, declaration: Declaration) -> Any:
     """The annotation from which Typer makes the option of a setting."""
-    words = [declaration.help]
-    if declaration.allowed:
-        words.append(f"{declaration.allowed[0].upper()}{declaration.allowed[1:]}.")
-    has_default = type(None) not in typing.get_args(type_) and not declaration.choices
-    if not has_default:
-        words.append(f"[default: {declaration.unset}]")
-    flag = "--" + name.rstrip("_").replace("_", "-")
-    rest: dict[str, Any] = {"help": " ".join(words), "show_default": has_default}
+    flag = name.rstrip("_").replace("_", "-")
+    kinds = typing.get_args(type_) or (type_,)
+    is_open = type(None) in kinds or "auto" in declaration.choices or name == "encoder"
+    rest: dict[str, Any] = {
+        "help": f"{declaration.help} {declaration.allowed_sentence}".strip(),
+        "show_default": declaration.unset if is_open else True,
+    }
     if declaration.choices:
         rest["autocompletion"] = lambda: list(declaration.choices)
-    if typing.get_origin(typing.get_args(type_)[:1] and typing.get_args(type_)[0]) is tuple:
-        return Annotated[Any, typer.Option(flag, parser=_widths, metavar="WIDTHS", **rest)]
-    flags = (flag, f"--no{flag[1:]}") if bool in typing.get_args(type_) else (flag,)
-    flags = ("/".join(flags),) if len(flags) > 1 else flags
-    return Annotated[type_, typer.Option(*flags, **rest)]
+    if any(typing.get_origin(kind) is tuple for kind in kinds):
+        return Annotated[Any, typer.Option(f"--{flag}", parser=_widths, metavar="WIDTHS", **rest)]
+    flags = f"--{flag}/--no-{flag}" if bool in kinds else f"--{flag}"
+    return Annotated[type_, typer.Option(flags, **rest)]
 
 
 def _widths(text: str) -> tuple[int, ...]:
