@@ -178,7 +178,7 @@ def _vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> np.n
     if len(bad):
         raise FloatingPointError(
             f"The encoder returns NaN or Inf for the image {images.names[bad[0]]} and "
-            f"{len(bad) - 1} others of its batch. Most often the learning rate of its training "
-            "is too high: train again with a lower one."
+            f"{len(bad) - 1} others of its batch. Most often the learning rate is too high: train "
+            "again with a lower one."
         )
     return vectors.astype("float32")

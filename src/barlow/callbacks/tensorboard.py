@@ -97,18 +97,19 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Log the features of the images, and close the logs."""
         if self._images is not None:
-            self._writer.add_embedding(
-                embed(getattr(self.model, "encoder", self.model), self._images).vectors,
-                metadata=None if self._labels is None else list(self._labels),
-                label_img=np.stack([_thumbnail(image) for image in self._images]),
-                global_step=self._epoch,
-                tag="features",
-            )
+            with np.errstate(all="ignore"):  # its empty thumbnails are uninitialised memory
+                self._writer.add_embedding(
+                    embed(getattr(self.model, "encoder", self.model), self._images).vectors,
+                    metadata=None if self._labels is None else list(self._labels),
+                    label_img=_thumbnails(self._images),
+                    global_step=self._epoch,
+                    tag="features",
+                )
         self._writer.close()
 
 
-def _thumbnail(image: np.ndarray) -> np.ndarray:
-    """A small square picture, shape ``[3, height, width]``, values 0 .. 1."""
-    small = ops.image.resize(ops.cast(image, "float32"), (_THUMBNAIL, _THUMBNAIL))
+def _thumbnails(images: Any) -> np.ndarray:
+    """Small square pictures, shape ``[images, 3, height, width]``, values 0 .. 1."""
+    small = ops.image.resize(ops.cast(images, "float32"), (_THUMBNAIL, _THUMBNAIL))
     pixels = np.clip(ops.convert_to_numpy(small)[..., :3] / 255, 0, 1)
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).transpose(2, 0, 1)
+    return np.broadcast_to(pixels, (*pixels.shape[:3], 3)).transpose(0, 3, 1, 2)
