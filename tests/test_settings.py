@@ -2,7 +2,10 @@
 
 import dataclasses
 import inspect
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -86,3 +89,11 @@ def test_names_of_choices_are_those_of_their_owners():
     for name in settings.OPTIMIZERS:
         recommended = dataclasses.replace(barlow.recommend(100, (8, 8, 1)), optimizer=name)
         assert recommendation.optimizer(recommended, 100).learning_rate is not None
+
+
+def test_the_documentation_has_the_table_of_all_settings():
+    script = pathlib.Path(__file__).parents[1] / "docs" / "make_tables.py"
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

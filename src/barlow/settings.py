@@ -96,7 +96,7 @@ class Settings:
     """
 
     encoder: str = _setting(
-        "auto", "Encoder: a name (see `barlow encoders`), a .keras file, or module:function."
+        "auto", "Encoder: its name (see `barlow encoders`), a .keras file, or module:function."
     )
     views: str = _setting("auto", "Recipe of views.", choices=("auto", *RECIPES))
     projector: tuple[int, ...] | None = _setting(

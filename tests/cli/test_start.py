@@ -31,8 +31,8 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "PIL")
 
 
 def run(*arguments, **options):
-    options = {"capture_output": True, "text": True, "check": False, **options}
-    return subprocess.run([str(argument) for argument in arguments], **options)
+    command = [str(argument) for argument in arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize(
