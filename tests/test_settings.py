@@ -97,3 +97,10 @@ def test_the_documentation_has_the_table_of_all_settings():
         [sys.executable, script, "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_former_module_of_recommendations_still_works_and_says_where_it_is_now():
+    with pytest.warns(DeprecationWarning, match=r"barlow\.recommend"):
+        from barlow import recipes
+    assert recipes.recommend is recommendation.recommend
+    assert recipes.Settings is barlow.Settings
