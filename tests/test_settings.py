@@ -1,11 +1,13 @@
 """One declaration of a setting: what the command line, the checks and the docs have of it."""
 
 import dataclasses
+import importlib
 import inspect
 import pathlib
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -100,7 +102,10 @@ def test_the_documentation_has_the_table_of_all_settings():
 
 
 def test_the_former_module_of_recommendations_still_works_and_says_where_it_is_now():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recipes = importlib.import_module("barlow.recipes")
     with pytest.warns(DeprecationWarning, match=r"barlow\.recommend"):
-        from barlow import recipes
+        importlib.reload(recipes)
     assert recipes.recommend is recommendation.recommend
     assert recipes.Settings is barlow.Settings
