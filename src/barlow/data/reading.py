@@ -78,12 +78,12 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         names.append(chunk.names)
         skipped += [(image.source, image.reason) for image in bad]
     check_any(count, skipped)
-    return Images(
-        pixels[:count],
-        None if images.labels is None else np.concatenate(labels),
-        images.notes,
-        tuple(skipped),
-        np.concatenate(names),
+    return dataclasses.replace(
+        images,
+        pixels=pixels[:count],
+        labels=None if images.labels is None else np.concatenate(labels),
+        names=np.concatenate(names),
+        skipped=tuple(skipped),
     )
 
 
@@ -122,6 +122,10 @@ def read_all(
 def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
     """Refuse a source in which all images are bad.
 
+    Args:
+        good: Number of images that can be read.
+        skipped: Those that cannot: where each is, and why.
+
     Raises:
         InvalidInput: If none is good.
     """
@@ -153,3 +157,4 @@ def _chunks(
                     good.append(row)
             read = dataclasses.replace(chunk, pixels=pixels)
             yield (read[good] if bad else read), bad
+        next(found, None)  # the progress ends
