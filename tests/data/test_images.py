@@ -147,7 +147,7 @@ def test_values_between_0_and_1_are_recognised_and_said():
     ],
     ids=["rank", "channels", "none", "too bright", "negative", "NaN", "text"],
 )
-def test_arrays_that_are_no_images_are_refused_with_what_was_received(array, message):
+def test_arrays_that_are_not_images_are_refused_with_what_was_received(array, message):
     with pytest.raises(ValueError, match=message):
         from_array(array)
 

@@ -104,6 +104,13 @@ def test_reading_into_memory_shows_every_image_in_the_progress():
     np.testing.assert_array_equal(images.pixels[:, 1, 1, 0], images.labels.astype("uint8"))
 
 
+def test_no_images_are_read_as_none():
+    nothing = in_memory(lazy(5, bad=(1,))[:0])
+    assert nothing.pixels.shape == (0, 2, 2, 1)
+    assert nothing.labels.tolist() == nothing.names.tolist() == []
+    assert list(chunks(lazy(0), 3)) == []
+
+
 def test_files_are_read_ahead_up_to_a_bound():
     seen, lock = [], threading.Lock()
 

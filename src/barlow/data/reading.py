@@ -60,7 +60,7 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         Images of which ``pixels`` is an array; those that cannot be read are in ``skipped``.
 
     Raises:
-        InvalidInput: If none can be read.
+        InvalidInput: If there are images and none can be read.
 
     Example:
         >>> images = barlow.data.digits()
@@ -69,6 +69,8 @@ def in_memory(images: Images, track: Track = silent) -> Images:
     """
     if not isinstance(images.pixels, LazyPixels):
         return images
+    if not len(images):
+        return dataclasses.replace(images, pixels=images.pixels[:])
     pixels = np.empty(images.pixels.shape, images.pixels.dtype)
     count, labels, names, skipped = 0, [], [], list(images.skipped)
     for chunk, bad in read_in_order(images, _CHUNK, track):
