@@ -7,10 +7,9 @@ from barlow._lazy import attach
 if TYPE_CHECKING:
     from barlow.data.batches import Batches
     from barlow.data.images import Images, Pixels, from_array, sample
-    from barlow.data.inputs import as_images
     from barlow.data.lazy import MAX_PIXELS, BadImage, LazyPixels
     from barlow.data.reading import check_any, in_memory, read_in_order
-    from barlow.data.sources import digits, load
+    from barlow.data.sources import as_images, digits, load
 
 __all__ = [
     "MAX_PIXELS",
@@ -38,7 +37,7 @@ __getattr__, __dir__ = attach(  # `Batches` alone needs Keras
         "Images": "images",
         "LazyPixels": "lazy",
         "Pixels": "images",
-        "as_images": "inputs",
+        "as_images": "sources",
         "check_any": "reading",
         "digits": "sources",
         "from_array": "images",

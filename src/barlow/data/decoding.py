@@ -16,6 +16,9 @@ with extra("cli", "Reading image files"):
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats that are read. Pillow also knows HDF5, MPEG and others, which are not photos."""
 
+RESIZE = "centre crop, bicubic"
+"""How :func:`decode` brings an image to another size."""
+
 _DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_DEEP_GREY)
 _ORIENTATION = 0x0112  # the tag of EXIF

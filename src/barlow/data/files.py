@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from barlow.data.decoding import Header, check_options, decode, read_header
+from barlow.data.decoding import RESIZE, Header, check_options, decode, read_header
 from barlow.data.images import Images
 from barlow.data.lazy import BadImage, LazyPixels
 from barlow.data.listing import Listing
@@ -58,6 +58,7 @@ def load_files(
         tuple(notes),
         skipped,
         np.array([entry.name for entry in listing.entries], dtype=object),
+        RESIZE,
     )[np.array([isinstance(header, Header) for header in found])]
     return in_memory(images, track) if images.pixels.nbytes <= memory else images
 

@@ -30,6 +30,7 @@ class Images:
         names: One text per image, shape ``[images]``, kept as an array of ``str`` objects.
             Defaults to ``None``: the row numbers ``"0"``, ``"1"``, ... :func:`barlow.data.load`
             says how it names images.
+        resize: How image files were brought to their size; ``""`` for images of other sources.
 
     Raises:
         InvalidInput: If there is not one label and one name per image.
@@ -47,6 +48,7 @@ class Images:
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     names: np.ndarray = None  # pyright: ignore[reportAssignmentType] - row numbers instead
+    resize: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -106,6 +108,21 @@ class Images:
             labels=None if self.labels is None else self.labels[rows],
             names=self.names[rows],
         )
+
+
+def sample(images: Images, number: int, seed: int = 0) -> Images:
+    """Images drawn at random, without replacement.
+
+    Args:
+        images: Images to draw from.
+        number: Images to draw, >= 0; all of them, shuffled, if there are no more.
+        seed: Seed of the draw, an integer, >= 0. Defaults to 0.
+
+    Example:
+        >>> len(barlow.data.sample(barlow.data.digits(), 10))
+        10
+    """
+    return images[np.random.default_rng((seed, 0)).permutation(len(images))[:number]]
 
 
 def from_array(array: Any, labels: Any = None) -> Images:

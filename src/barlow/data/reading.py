@@ -60,7 +60,7 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         Images of which ``pixels`` is an array; those that cannot be read are in ``skipped``.
 
     Raises:
-        InvalidInput: If none can be read.
+        InvalidInput: If there are images and none can be read.
 
     Example:
         >>> images = barlow.data.digits()
@@ -69,6 +69,8 @@ def in_memory(images: Images, track: Track = silent) -> Images:
     """
     if not isinstance(images.pixels, LazyPixels):
         return images
+    if not len(images):
+        return dataclasses.replace(images, pixels=images.pixels[:])
     pixels = np.empty(images.pixels.shape, images.pixels.dtype)
     count, labels, names, skipped = 0, [], [], list(images.skipped)
     for chunk, bad in read_in_order(images, _CHUNK, track):
@@ -78,12 +80,12 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         names.append(chunk.names)
         skipped += [(image.source, image.reason) for image in bad]
     check_any(count, skipped)
-    return Images(
-        pixels[:count],
-        None if images.labels is None else np.concatenate(labels),
-        images.notes,
-        tuple(skipped),
-        np.concatenate(names),
+    return dataclasses.replace(
+        images,
+        pixels=pixels[:count],
+        labels=None if images.labels is None else np.concatenate(labels),
+        names=np.concatenate(names),
+        skipped=tuple(skipped),
     )
 
 
@@ -122,6 +124,10 @@ def read_all(
 def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
     """Refuse a source in which all images are bad.
 
+    Args:
+        good: Number of images that can be read.
+        skipped: Those that cannot: where each is, and why.
+
     Raises:
         InvalidInput: If none is good.
     """
@@ -153,3 +159,4 @@ def _chunks(
                     good.append(row)
             read = dataclasses.replace(chunk, pixels=pixels)
             yield (read[good] if bad else read), bad
+        next(found, None)  # the progress ends

@@ -121,6 +121,37 @@ def load(
     )
 
 
+def as_images(
+    images: Any,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    **options: Any,
+) -> Images:
+    """Images as they are, from an array, or from a source.
+
+    Args:
+        images: Images, an array or a tensor for :func:`from_array`, or a source of :func:`load`.
+        image_size: For a source, as for :func:`load`.
+        channels: For a source, as for :func:`load`.
+        **options: For a source, the other options of :func:`load`.
+
+    Returns:
+        The images.
+
+    Raises:
+        InvalidInput: If the array is not one of images, or the source has none.
+
+    Example:
+        >>> len(barlow.data.as_images(np.zeros((10, 8, 8))))
+        10
+    """
+    if isinstance(images, Images):
+        return images
+    if hasattr(images, "__array__"):  # tensors have it, too
+        return from_array(images)
+    return load(images, image_size, channels, **options)
+
+
 def digits() -> Images:
     """The 1,797 handwritten digits of scikit-learn, 8 x 8, labelled.
 
