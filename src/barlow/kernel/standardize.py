@@ -100,7 +100,7 @@ def column_mean(z: Tensor) -> Tensor:
     return ops.sum(z, axis=0) / samples(z)
 
 
-def samples(z: Tensor) -> int | Tensor:
+def samples(z: Tensor) -> Tensor:
     """Number of rows: a Python number where it is known, else a scalar of the dtype of ``z``."""
     return z.shape[0] or ops.cast(ops.shape(z)[0], z.dtype)
 
