@@ -27,7 +27,7 @@ class Embeddings:
         labels: Label of every image, shape ``[images]``, or ``None``.
         encoder: Hash of the encoder's weights, see :func:`weights_hash`.
         image_shape: ``(height, width, channels)`` of the images that the encoder saw.
-        resize: How image files were brought to that size.
+        resize: How image files were brought to that size; ``""`` for images of other sources.
         skipped: Images that could not be read and have no row: where each is, and why.
     """
 
@@ -113,7 +113,7 @@ def embed(
         None if images.labels is None else np.concatenate(labels),
         weights_hash(encoder),
         images.pixels.shape[1:],
-        "",
+        images.resize,
         tuple(skipped),
     )
 

@@ -109,8 +109,8 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
             "`barlow pretrain`, or resume one with `--resume`."
         )
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
-    if ":" in name and not name.endswith(".keras"):  # such a path may have one, too
-        models.find(name)  # imports the layers of the user's own that it may have
+    if models.is_function(name):
+        models.find(name)  # its module registers the user's own layers
     return keras.models.load_model(path)
 
 

@@ -165,21 +165,3 @@ def from_array(array: Any, labels: Any = None) -> Images:
         if labels.shape == (len(array), 1):  # as in keras.datasets.cifar10
             labels = labels[:, 0]
     return Images(array, labels, notes)
-
-
-def sample(images: Images, number: int, seed: int) -> Images:
-    """Random images, without repetition; all of them if there are fewer.
-
-    Args:
-        images: Images.
-        number: How many, >= 1.
-        seed: Seed of the choice.
-
-    Returns:
-        The chosen images; lazy pixels stay lazy.
-
-    Example:
-        >>> len(barlow.data.sample(barlow.data.digits(), 100, seed=0))
-        100
-    """
-    return images[np.random.default_rng(seed).permutation(len(images))[:number]]
