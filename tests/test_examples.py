@@ -7,6 +7,7 @@ import pkgutil
 import re
 import tempfile
 import tomllib
+from typing import Any
 
 import keras
 import numpy as np
@@ -132,7 +133,7 @@ def test_commands_and_their_options_exist(page):
     text = FENCED.sub("", page.read_text())
     shown = re.findall(r"^    (?:\w+=\S+ )?barlow (.*?)(?: {2,}#.*)?$", text, re.MULTILINE)
     shown += re.findall(r"`barlow ([^`]*)`", text)
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     context = typer.Context(root)
     for line in shown:
         name, *arguments = line.split()

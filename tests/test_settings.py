@@ -30,7 +30,7 @@ def test_every_setting_is_an_option_an_argument_and_a_key_of_the_run(name, help_
     declaration = settings.declarations()[name]
     assert f"--{name.rstrip('_').replace('_', '-')}" in help_text
     assert declaration.help in help_text
-    assert declaration.help in inspect.getdoc(barlow.Settings)
+    assert declaration.help in str(inspect.getdoc(barlow.Settings))
     recommended = dataclasses.asdict(barlow.recommend(100, (8, 8, 1)))
     assert name in recommended
 

@@ -196,7 +196,7 @@ def _choose_optimizer(choose: _Choose, encoder: str, batch_size: int) -> None:
         choose("learning_rate", _lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
         choose("weight_decay", 1e-6, f"the code of {_PAPER}")
         return
-    if _is_transformer(encoder):
+    if models.is_transformer(encoder):
         choose("learning_rate", 5e-4, "stable-pretraining's for transformers")
     else:
         choose("learning_rate", _adamw_rate(batch_size), f"for this batch size: {_HERE}")
@@ -204,20 +204,15 @@ def _choose_optimizer(choose: _Choose, encoder: str, batch_size: int) -> None:
 
 
 def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:
-    if _is_transformer(encoder):
+    if models.is_transformer(encoder):
         return "adamw", _TRANSFORMERS
     if encoder == "conv":
         return "muon", f"learns faster here than AdamW and LARS ({_HERE})"
-    if encoder not in models.APPLICATIONS and encoder not in models.ENCODERS:
+    if models.is_file(encoder) or models.is_function(encoder):
         return "adamw", "nothing is known of your own encoder, and AdamW is robust"
     if batch_size < _BATCHES[0]:
         return "adamw", f"LARS is for batches from {_BATCHES[0]} on: {_AUTHORS}"
     return "lars", f"{_PAPER}, section 2.2"
-
-
-def _is_transformer(encoder: str) -> bool:
-    """Whether it is one by its name; the name of a file or function of the user says nothing."""
-    return encoder in models.ENCODERS and encoder.startswith("vit")
 
 
 def _lars_rate(batch_size: int) -> float:
