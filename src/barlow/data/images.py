@@ -55,17 +55,12 @@ class Images:
         names: Any = map(str, range(count)) if self.names is None else self.names
         # Objects, because fixed-width strings would all be as long as the longest path.
         names = np.asarray(names if isinstance(names, np.ndarray) else list(names), dtype=object)
-        # Until `evaluation.split` indexes: `dataclasses.replace` passes these read-only names on.
-        if names.shape != (count,) and not names.flags.writeable:
-            names = np.array([str(row) for row in range(count)], dtype=object)
         if names.shape != (count,) or not all(isinstance(name, str) for name in names):
             raise InvalidInput(
                 f"There must be one text per image as its name, shape ({count},). "
                 f"Received: names of shape {names.shape}. To choose images, index them as one "
                 "object: images[rows]."
             )
-        names = names.view()
-        names.flags.writeable = False
         object.__setattr__(self, "names", names)
         if self.labels is None:
             return
