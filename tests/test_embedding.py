@@ -168,3 +168,16 @@ def test_all_batches_have_one_size_so_that_one_is_compiled(encoder):
     embeddings = barlow.embed(model, data.digits(), batch_size=1000)
     assert sizes == {1000}
     assert embeddings.vectors.shape == (1797, 64)
+
+
+@pytest.mark.parametrize("shape", [(50, 6), (8,)], ids=["signals", "rows"])
+def test_signals_and_rows_are_embedded_too(shape):
+    layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    inputs = np.random.default_rng(0).normal(size=(20, *shape)).astype("float32")
+    embeddings = barlow.embed(model, inputs, batch_size=8)
+    expected = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(embeddings.vectors, expected, rtol=1e-4, atol=1e-5)
+    assert embeddings.names.tolist() == [str(row) for row in range(20)]
+    with pytest.raises(ValueError, match="Received: images of shape"):
+        barlow.embed(model, inputs[:, :-1])

@@ -69,7 +69,8 @@ def embed(
     Args:
         encoder: Model from images to ``[batch, features]``, folder of a run, or ``.keras`` file.
         images: Images, an array of them, or any source of :func:`barlow.data.load`, which is
-            brought to the size and the channels that the encoder takes.
+            brought to the size and the channels that the encoder takes. For an encoder of signals
+            or rows, an array of these.
         batch_size: Images to embed at a time, >= 1. Defaults to 256.
         track: Shows the progress; see :data:`barlow.progress.Track`.
         **options: Options of :func:`barlow.data.load`, for a source.
@@ -136,16 +137,16 @@ def images_for(
     expected = tuple(encoder.input_shape[1:])
     if image_shape:
         expected = tuple(own or size for own, size in zip(expected, image_shape, strict=True))
-    if len(expected) != 3:
-        raise InvalidInput(
-            "The encoder must take images, [batch, height, width, channels]. Received: an encoder "
-            f"with input {encoder.input_shape}."
-        )
-    height, width, channels = expected
-    size = None if height is None or width is None else (height, width)
-    images = data.as_images(images, size, channels, **options)
+    if len(expected) == 3:
+        height, width, channels = expected
+        size = None if height is None or width is None else (height, width)
+        images = data.as_images(images, size, channels, **options)
+    elif not isinstance(images, data.Images):
+        images = data.Images(np.asarray(images))  # signals, or rows of a table
     shape = tuple(images.pixels.shape[1:])
-    if any(size not in (None, own) for size, own in zip(expected, shape, strict=True)):
+    if len(shape) != len(expected) or any(
+        size not in (None, own) for size, own in zip(expected, shape, strict=True)
+    ):
         raise InvalidInput(
             f"The encoder takes images of shape {expected} (height, width, channels). "
             f"Received: images of shape {shape}."

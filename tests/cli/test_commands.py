@@ -231,7 +231,7 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
     for arguments, words in (
         (("pretrain", tmp_path / "nowhere", "--out", new), "nowhere"),
         (("pretrain", tmp_path / "empty", "--out", new), "no image files"),
-        (("pretrain", f"{tmp_path}/*.jpg", "--out", new), "No image file fits"),
+        (("pretrain", f"{tmp_path}/*.jpg", "--out", new), "No image file matches"),
         (("pretrain", tmp_path / "table.csv", "--out", new), "column `path`"),
         (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
         (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
