@@ -122,7 +122,7 @@ def test_arrays_keep_their_values_and_get_an_axis_of_channels(shape, dtype):
     images = from_array(array)
     assert images.pixels.ndim == 4
     assert images.pixels.dtype == ("float32" if dtype.startswith("float") else "uint8")
-    np.testing.assert_array_equal(images.pixels.ravel(), array.ravel())
+    np.testing.assert_array_equal(images.pixels[:].ravel(), array.ravel())
     assert images.notes == ()
 
 

@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -69,6 +70,7 @@ def test_who_stops_asking_stops_the_threads():
     seen, before = [], threading.active_count()
     reading = chunks(lazy(1000, seen=seen), 10)
     next(reading)
+    assert isinstance(reading, Generator)
     reading.close()
     assert len(seen) <= 20
     assert threading.active_count() == before
