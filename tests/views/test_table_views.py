@@ -54,7 +54,7 @@ def test_donors_are_uniform_over_the_other_rows():
 
 
 def test_columns_keep_their_distribution():
-    # Each column has its own distribution: replaced values follows the empirical marginal.
+    # Each column has its own distribution: replaced values follow the empirical marginal.
     random = np.random.default_rng(0)
     rows = np.stack([random.exponential(size=ROWS), random.integers(0, 4, ROWS)], axis=1)
     rows = rows.astype("float32")
