@@ -172,7 +172,7 @@ def test_a_step_changes_a_layer_by_the_trust_coefficient():
 @pytest.mark.parametrize(
     ("kind", "arguments"), [(LARS, (0.8, 0.01, 0.02, 0.03)), (Muon, (0.8, 0.02))]
 )
-def test_a_saved_model_goes_on_as_if_nothing_had_happened(tmp_path, kind, arguments):
+def test_a_saved_model_continues_exactly(tmp_path, kind, arguments):
     x, y = examples(32)
 
     def train(model):

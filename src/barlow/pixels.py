@@ -1,11 +1,11 @@
-"""What an image is here: which values its pixels have, and which sizes are small."""
+"""What an image is: the values of its pixels, and which sizes are small."""
 
 from typing import Any
 
 from barlow.errors import InvalidInput
 
 SMALL = 64
-"""Height or width in pixels up to which an image is small: it cannot lose half of them at once."""
+"""Shorter side in pixels up to which an image is small: halving it at once loses too much."""
 
 
 def is_small(image_shape: tuple[int, ...]) -> bool:
@@ -20,9 +20,9 @@ def is_small(image_shape: tuple[int, ...]) -> bool:
 
 
 def factor_to_255(values: Any) -> int:
-    """What to multiply pixel values by, so that they lie within 0 .. 255.
+    """Factor that brings pixel values to 0 .. 255.
 
-    Floats that all lie within 0 .. 1 are fractions of 255. Integers are taken as they are.
+    Floats that all lie within 0 .. 1 are fractions of 255. Integers stay as they are.
 
     Args:
         values: NumPy array of pixel values, any shape, any dtype of numbers, not empty.
@@ -31,7 +31,7 @@ def factor_to_255(values: Any) -> int:
         1 or 255.
 
     Raises:
-        InvalidInput: If the values are no numbers, NaN, below 0 or above 255.
+        InvalidInput: If the dtype is not numeric, or values are NaN, below 0 or above 255.
 
     Example:
         >>> from barlow import pixels

@@ -16,7 +16,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def embeddings(shape, seed, dtype="float32"):
-    """Two correlated batches, every column with a scale and an offset of its own."""
+    """Two correlated batches, each column with its scale and offset."""
     rng = np.random.default_rng(seed)
     za = rng.normal(size=shape)
     zb = 0.7 * za + 0.5 * rng.normal(size=shape)

@@ -57,7 +57,7 @@ def test_evaluate_gives_the_loss_of_images_that_were_held_out(images):
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["arrays", "dataset"])
-def test_pairs_that_are_ready_made_need_no_views(images, batched):
+def test_pairs_need_no_views(images, batched):
     class Pairs(keras.utils.PyDataset):
         def __len__(self):
             return 2
@@ -72,7 +72,7 @@ def test_pairs_that_are_ready_made_need_no_views(images, batched):
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_without_views_something_else_than_a_pair_is_refused_with_both_ways_out(images):
+def test_without_views_anything_but_a_pair_is_refused_with_both_remedies(images):
     with pytest.raises(ValueError, match=r"fit\(\(first, second\)\)[\s\S]*ImageViews"):
         make_model(views=None).fit(images, verbose=0)
 
@@ -104,7 +104,7 @@ def test_every_part_is_in_training_mode_when_the_model_trains_and_only_then(imag
         assert set(modes) == {train}
 
 
-def test_labels_have_no_part_in_it(images):
+def test_labels_do_not_change_the_loss(images):
     labels = np.arange(128) % 16
     with_labels, without = (
         make_model().fit(images, y, batch_size=64, epochs=2, verbose=0).history["loss"]
@@ -123,7 +123,7 @@ def test_a_sample_of_weight_zero_adds_nothing_to_the_loss(images):
     assert found["loss"] == pytest.approx((weights * to_numpy(values)).mean(), rel=1e-4)
 
 
-def test_a_model_that_was_saved_and_loaded_goes_on_as_if_it_had_not_been(images, tmp_path):
+def test_a_model_that_was_saved_and_loaded_continues_exactly(images, tmp_path):
     fit = {"batch_size": 64, "shuffle": False, "verbose": 0}
     whole = make_model().fit(images, epochs=4, **fit)
     first = make_model()
@@ -158,7 +158,7 @@ def test_the_loss_is_the_one_that_was_given_to_the_model_and_no_other(images):
         model.compile("sgd", loss="mse")
 
 
-def test_an_encoder_that_gives_no_vector_is_refused():
+def test_an_encoder_that_returns_no_vector_is_refused():
     inputs = keras.Input((8, 8, 1))
     maps = keras.layers.Conv2D(4, 3)(inputs)
     vector = keras.layers.GlobalAveragePooling2D()(maps)
@@ -170,7 +170,7 @@ def test_an_encoder_that_gives_no_vector_is_refused():
             barlow.BarlowTwins(keras.Model(inputs, outputs))
 
 
-def test_an_encoder_whose_output_is_not_known_is_refused_with_the_way_out():
+def test_an_encoder_of_unknown_output_is_refused_with_the_remedy():
     class Encoder(keras.Model):
         def call(self, images):
             return keras.ops.mean(images, axis=(1, 2))

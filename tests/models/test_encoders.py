@@ -105,7 +105,7 @@ def test_networks_of_keras_are_normalised_once(name):
     assert count(encoder) == max(count(network), 1)
 
 
-def test_a_model_of_ones_own_comes_from_a_file_with_its_weights(tmp_path):
+def test_a_user_s_model_comes_from_a_file_with_its_weights(tmp_path):
     own = models.encoder("conv", (12, 12, 1))
     own.save(tmp_path / "own.keras")
     loaded = models.encoder(str(tmp_path / "own.keras"), (12, 12, 1))

@@ -12,7 +12,7 @@ SHAPES = [(6, 5, 3), (5, 3), (3,), (2, 4, 5, 3)]  # images, signals, rows, volum
 
 
 class Block(layers.Layer):
-    """A layer of somebody's own, with batch normalisation in it."""
+    """A user's layer that contains batch normalisation."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -23,21 +23,21 @@ class Block(layers.Layer):
 
 
 class Doubling(type(keras.Model(*[keras.Input(())] * 2))):
-    """A model of somebody's own, which is more than its layers."""
+    """A user's model that does more than apply its layers."""
 
     def call(self, inputs, training=None, mask=None):
         return 2 * super().call(inputs, training=training, mask=mask)
 
 
 class Doubled(layers.BatchNormalization):
-    """A layer of somebody's own."""
+    """A user's layer."""
 
     def call(self, inputs, training=None, mask=None):
         return 2 * super().call(inputs, training=training, mask=mask)
 
 
 def make_network(shape, normalization, dtype="float32"):
-    """Two layers of batch normalisation, one in a model within, of weights that are not trivial."""
+    """Two layers of batch normalisation, one in a nested model, with nontrivial weights."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input(shape, dtype="float32")
     within = keras.Sequential([layers.Dense(4, dtype=dtype), normalization(dtype=dtype)])
@@ -72,7 +72,7 @@ def assert_same(found, expected, tolerance=2e-4):
     [{}, {"momentum": 0.5, "epsilon": 0.1}, {"scale": False}, {"center": False}],
     ids=str,
 )
-def test_it_computes_what_keras_layers_do(shape, options):
+def test_it_computes_the_same_as_keras_layers(shape, options):
     x = RANDOM.normal(3, 2, (8, *shape)).astype("float32")
     mine, keras_own = (
         make_network(shape, lambda **more: layers.BatchNormalization(**options, **more))
@@ -82,7 +82,7 @@ def test_it_computes_what_keras_layers_do(shape, options):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_it_computes_what_keras_layers_do_in_mixed_precision(dtype):
+def test_it_computes_the_same_as_keras_layers_in_mixed_precision(dtype):
     x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
     mine, keras_own = (make_network((6, 5, 3), layers.BatchNormalization, dtype) for _ in range(2))
     tolerance = 0.05 if dtype == "mixed_bfloat16" else 0.01
@@ -97,12 +97,12 @@ def test_it_computes_what_keras_layers_do_in_mixed_precision(dtype):
     ],
     ids=["whole network", "a layer"],
 )
-def test_what_is_frozen_keeps_its_statistics(change):
+def test_frozen_layers_keep_their_statistics(change):
     x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
     mine, keras_own = (make_network((6, 5, 3), layers.BatchNormalization) for _ in range(2))
     mine_fused = fused(mine)
     for network in (mine, keras_own):
-        change(network)  # as ever, also after it was made
+        change(network)  # also after the function was made
     assert_same(
         [ops.convert_to_numpy(mine_fused(x, training=True)), *mine.get_weights()],
         [ops.convert_to_numpy(keras_own(x, training=True)), *keras_own.get_weights()],
@@ -110,14 +110,14 @@ def test_what_is_frozen_keeps_its_statistics(change):
 
 
 @pytest.mark.parametrize("layer", [Doubled, Block])
-def test_a_layer_of_ones_own_computes_what_is_its_own(layer):
+def test_a_user_s_layer_is_left_as_it_is(layer):
     x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
     mine, keras_own = (make_network((6, 5, 3), layer) for _ in range(2))
     assert_same(results(fused(mine), mine, x), results(keras_own, keras_own, x))
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_a_model_of_ones_own_computes_what_is_its_own(within):
+def test_a_user_s_model_is_left_as_it_is(within):
     x = RANDOM.normal(3, 2, (8, 3)).astype("float32")
 
     def make():
@@ -160,7 +160,7 @@ def test_an_encoder_that_was_trained_is_saved_as_keras_own_layers(tmp_path):
     model.fit(images, batch_size=8, verbose=0)
     changed = [not np.array_equal(a, b) for a, b in zip(before, encoder.get_weights(), strict=True)]
     assert all(changed)
-    assert len(model.layers) == 3  # encoder, projector and views: nothing is there twice
+    assert len(model.layers) == 3  # encoder, projector and views: nothing is tracked twice
     encoder.save(tmp_path / "encoder.keras")
     loaded = keras.models.load_model(tmp_path / "encoder.keras")
     assert "barlow" not in str(loaded.get_config())

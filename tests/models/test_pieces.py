@@ -15,7 +15,7 @@ PAIR = (IMAGES, IMAGES[:, ::-1].copy())
 
 
 def make_model(micro_batch_size, *, random=False, regularizer=None, activity=None, **options):
-    """Model whose steps are its gradients; one with random parts has batch statistics, too."""
+    """Model trained by plain gradients; with `random` also views, dropout, batch statistics."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.Input((8, 8, 1)),
@@ -61,7 +61,7 @@ def test_it_is_the_same_however_it_is_compiled(how):
     assert_same(trained(PAIR, 10, **how), trained(PAIR, None))
 
 
-def test_batches_that_are_not_all_of_one_size_have_their_own_gradients():
+def test_batches_of_different_sizes_have_their_exact_gradients():
     assert_same(trained(PAIR, 6, batch_size=16), trained(PAIR, None, batch_size=16))
 
 
@@ -71,7 +71,7 @@ def test_penalties_of_weights_count_once():
     assert_same(found, expected)
 
 
-def test_both_times_the_random_draws_are_the_same_and_statistics_are_updated_once():
+def test_both_passes_have_the_same_random_draws_and_update_statistics_once():
     """With a single piece all must be as without pieces: views, dropout, moving averages, seeds."""
     assert_same(trained(IMAGES, 24, random=True), trained(IMAGES, None, random=True))
 
@@ -84,7 +84,7 @@ def test_every_piece_has_its_own_random_draws():
     assert np.abs(za[:12] - za[12:]).max() > 0.01
 
 
-def test_evaluation_and_prediction_are_not_concerned():
+def test_evaluation_and_prediction_are_the_same():
     with_pieces, plain = make_model(8), make_model(None)
     assert_same(with_pieces.predict(PAIR, verbose=0), plain.predict(PAIR, verbose=0))
     assert_same(with_pieces.evaluate(PAIR, verbose=0), plain.evaluate(PAIR, verbose=0))

@@ -1,4 +1,4 @@
-"""The random part of a view is read back from what it does to a picture of its own coordinates."""
+"""Views of a picture of coordinates show which part of it was drawn."""
 
 import dataclasses
 import re
@@ -13,7 +13,7 @@ from barlow.views import RECIPES, ImageViews, Recipe, recipe_for
 
 SIZE = 33
 CENTRE = (SIZE - 1) / 2
-# Only the middle of a view is looked at: its border may lie outside the image.
+# Tests read only the middle of a view: its border may lie outside the image.
 MIDDLE = slice(SIZE // 4, -(SIZE // 4))
 EVERYTHING = Recipe(
     scale=(0.2, 1.2), ratio=(0.5, 2), interpolation="bicubic", shift=0.1, rotation=20, shear=10,

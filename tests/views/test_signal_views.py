@@ -167,7 +167,7 @@ def test_the_config_makes_an_equal_layer():
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
 
 
-def test_a_model_learns_from_signals_and_goes_on_with_the_next_views_after_loading(tmp_path):
+def test_a_model_learns_from_signals_and_continues_with_the_next_views_after_loading(tmp_path):
     encoder = keras.Sequential(
         [keras.Input((TIME, 2)), layers.Conv1D(4, 5), layers.GlobalAveragePooling1D()]
     )

@@ -54,7 +54,7 @@ def test_donors_are_uniform_over_the_other_rows():
 
 
 def test_columns_keep_their_distribution():
-    # A column of its own kind each: what is replaced follows the empirical marginal.
+    # Each column has its own distribution: replaced values follow the empirical marginal.
     random = np.random.default_rng(0)
     rows = np.stack([random.exponential(size=ROWS), random.integers(0, 4, ROWS)], axis=1)
     rows = rows.astype("float32")
@@ -110,7 +110,7 @@ def test_the_config_makes_an_equal_layer():
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
 
 
-def test_a_model_learns_from_rows_and_goes_on_with_the_next_views_after_loading(tmp_path):
+def test_a_model_learns_from_rows_and_continues_with_the_next_views_after_loading(tmp_path):
     # Codes of categories, which only an embedding understands.
     rows = np.random.default_rng(0).integers(0, 5, (20, FEATURES))
     encoder = keras.Sequential(

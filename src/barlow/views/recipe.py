@@ -1,4 +1,4 @@
-"""What may happen to an image on its way to a view."""
+"""Recipes: how far a view of an image may differ from the image."""
 
 import dataclasses
 import math

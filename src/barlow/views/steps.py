@@ -1,4 +1,4 @@
-"""The steps from an image to its two views, each with random values of its own."""
+"""The steps from an image to its two views, with random values for each view."""
 
 import math
 from typing import NamedTuple
