@@ -9,7 +9,7 @@ RUN := .venv/bin
 PIP := $(RUN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,9 @@ lint: .venv/dev ## check style, types and that imports only point down
 format: .venv/dev ## format the code
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+docs: .venv/dev ## write the tables of the documentation that come from the code
+	$(RUN)/python docs/make_tables.py
 
 bench: .venv/dev ## run the benchmarks and write their results
 	$(PIP) --editable '.[bench]'

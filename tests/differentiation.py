@@ -1,5 +1,7 @@
 """Differentiation as each backend does it."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -28,7 +30,8 @@ def _tensorflow(function, *arrays):
         for tensor in tensors:
             tape.watch(tensor)
         value = function(*tensors)
-    return value.numpy(), [gradient.numpy() for gradient in tape.gradient(value, tensors)]
+    gradients: Any = tape.gradient(value, tensors)
+    return value.numpy(), [gradient.numpy() for gradient in gradients]
 
 
 def _tensorflow_second(function, *arrays):
@@ -41,7 +44,8 @@ def _tensorflow_second(function, *arrays):
             inner.watch(tensors)
             value = function(*tensors)
         total = tf.reduce_sum(tf.square(inner.gradient(value, tensors[0])))
-    return [gradient.numpy() for gradient in outer.gradient(total, tensors)]
+    gradients: Any = outer.gradient(total, tensors)
+    return [gradient.numpy() for gradient in gradients]
 
 
 def _jax(function, *arrays):

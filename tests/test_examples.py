@@ -1,4 +1,4 @@
-"""The examples in the docstrings run and give what they say."""
+"""The examples of the docstrings and of the documentation run, and what it points at is there."""
 
 import doctest
 import importlib
@@ -6,14 +6,25 @@ import pathlib
 import pkgutil
 import re
 import tempfile
+import tomllib
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 import barlow
 from barlow import report
+from barlow.cli import app
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+PAGES = [README, CONTRIBUTING, *sorted(DOCS.glob("*.md"))]
+# Lines of a page from ``` to ```, and what they are in.
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 MODULES = [barlow.__name__] + [
     module.name for module in pkgutil.walk_packages(barlow.__path__, prefix="barlow.")
@@ -22,44 +33,136 @@ NAMES = {
     "barlow": barlow, "keras": keras, "np": np, "pathlib": pathlib, "report": report,
     "tempfile": tempfile,
 }  # fmt: skip
-README = pathlib.Path(__file__).parent.parent / "README.md"
-PROGRAMS = [
-    block
-    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    if ">>>" not in block
-]
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@pytest.fixture
+def names(tmp_path, monkeypatch):
+    """What docs/index.md says that examples may use: names, and folders in the current one."""
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype("uint8")
+    for i, image in enumerate(pixels):
+        for folder in ("photos", f"labelled-photos/{'cat' if i % 2 else 'dog'}"):
+            path = pathlib.Path(folder, f"{i}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return {
+        **NAMES,
+        "images": pixels,
+        "held_out": pixels[:8],
+        "labelled": barlow.data.load("labelled-photos"),
+        "encoder": barlow.models.encoder("conv", (32, 32, 3)),
+    }
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
+def test_the_examples_of_a_module_run(name):
     result = doctest.testmod(
         importlib.import_module(name), extraglobs=NAMES, optionflags=doctest.ELLIPSIS
     )
     assert result.failed == 0
 
 
-def test_examples_of_the_readme():
-    result = doctest.testfile(str(README), module_relative=False, globs=dict(NAMES))
-    assert result.attempted > 0
-    assert result.failed == 0
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python" in page.read_text()], ids=name_of
+)
+def test_the_examples_of_a_page_run_in_their_order(page, names):
+    text = page.read_text()
+    blocks = [block for block in FENCED.finditer(text) if block[1] == "python"]
+    assert blocks
+    for block in blocks:
+        code = block[2]
+        first_line = text.count("\n", 0, block.start(2))
+        if ">>>" in code:
+            example = doctest.DocTestParser().get_doctest(
+                code, names, name_of(page), str(page), first_line
+            )
+            assert doctest.DocTestRunner().run(example).failed == 0
+        else:
+            # The first epoch shows as much as the hundredth. The line numbers are the page's.
+            program = "\n" * first_line + code.replace("epochs=100", "epochs=1")
+            exec(compile(program, str(page), "exec"), names)  # noqa: S102 - our own text
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.splitlines()[0])
-def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("uint8")
-    pathlib.Path("photos").mkdir()
-    for i, image in enumerate(images):
-        Image.fromarray(image).save(f"photos/{i}.png")
-    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
-    za, zb = np.random.default_rng(1).normal(size=(2, 4, 16))
-    has = {
-        "images": images, "first": images, "second": np.flip(images, axis=2),
-        "encoder": barlow.models.encoder("conv", (32, 32, 3)),
-        "labelled": barlow.data.Images(np.tile(images, (4, 1, 1, 1)), np.arange(16) % 2),
-        "held_out": images, "za": za, "zb": zb, "weights": np.ones(4), "model": model,
-        "signals": np.random.default_rng(2).normal(size=(4, 50, 6)).astype("float32"),
-        "rows": np.random.default_rng(3).normal(size=(4, 8)).astype("float32"),
-    }  # fmt: skip
-    # The first epoch shows as much as the hundredth.
-    exec(program.replace("epochs=100", "epochs=1"), {**NAMES, **has})  # noqa: S102 - our own text
+@every_page
+def test_no_example_is_left_out(page):
+    text = page.read_text()
+    assert {language for language, _ in FENCED.findall(text)} <= {"python", "text"}
+    outside = FENCED.sub("", text)
+    assert "```" not in outside
+    assert ">>>" not in outside
+    assert not re.search(r"^ {4,}(import|from) \w+", outside, re.MULTILINE)
+
+
+def test_the_readme_has_900_words_at_most():
+    assert len(README.read_text().split()) <= 900
+
+
+def test_the_index_leads_to_every_page():
+    links = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "index.md").read_text()))
+    assert links == {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+
+
+@every_page
+def test_links_lead_to_files_and_headings_that_exist(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        file, _, heading = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), f"{name_of(page)} leads to {link}, which is not there"
+        if heading:
+            assert heading in anchors(target), f"{name_of(page)} leads to {link}: no such heading"
+
+
+def anchors(page):
+    """The headings of a page as a browser names them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_commands_and_their_options_exist(page):
+    text = FENCED.sub("", page.read_text())
+    shown = re.findall(r"^    (?:\w+=\S+ )?barlow (.*?)(?: {2,}#.*)?$", text, re.MULTILINE)
+    shown += re.findall(r"`barlow ([^`]*)`", text)
+    root: Any = typer.main.get_command(app)
+    context = typer.Context(root)
+    for line in shown:
+        name, *arguments = line.split()
+        command = root
+        if name.isupper():  # COMMAND stands for any
+            continue
+        if not name.startswith("-"):
+            command = root.get_command(context, name)
+            assert command, f"There is no command: barlow {line}"
+        known = {
+            option
+            for parameter in command.get_params(context)
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        options = {word for word in (name, *arguments) if word.startswith("--")}
+        assert options <= known, f"There is no option {options - known}: barlow {line}"
+
+
+def test_the_map_of_the_rooms_is_the_one_that_imports_keep_to():
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    kept = [set(layer.split(" | ")) for layer in layers["contracts"][0]["layers"]]
+    floors = re.findall(r"^\| (\d+) \| `([\w/]+)` \|", CONTRIBUTING.read_text(), re.MULTILINE)
+    shown = {}
+    for floor, room in floors:
+        shown.setdefault(int(floor), set()).add(room.rstrip("/"))
+    assert [shown[floor] for floor in sorted(shown, reverse=True)] == kept
+
+
+def test_the_files_that_contributors_are_sent_to_exist():
+    paths = re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./-]+)`", CONTRIBUTING.read_text())
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -1,1 +1,185 @@
-"""Vectors of images: see `embed`."""
+"""`embed`: images in, vectors out, each with the name and the label of its image."""
+
+import dataclasses
+import hashlib
+import math
+import os
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from barlow import data, runs
+from barlow.errors import InvalidInput
+from barlow.progress import Track, silent
+
+_BATCH = 256  # images
+
+
+@dataclasses.dataclass(frozen=True)
+class Embeddings:
+    """Vectors of images, and what made them. Indexing keeps the rows together.
+
+    Args:
+        vectors: Shape ``[images, features]``, float32.
+        names: Name of every image, shape ``[images]``; see :class:`barlow.data.Images`.
+        labels: Label of every image, shape ``[images]``, or ``None``.
+        encoder: Hash of the encoder's weights, see :func:`weights_hash`.
+        image_shape: ``(height, width, channels)`` of the images that the encoder saw.
+        resize: How image files were brought to that size; ``""`` for images of other sources.
+        skipped: Images that could not be read and have no row: where each is, and why.
+    """
+
+    vectors: np.ndarray
+    names: np.ndarray
+    labels: np.ndarray | None
+    encoder: str
+    image_shape: tuple[int, ...]
+    resize: str
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, index: Any) -> "Embeddings":
+        """Some of the rows.
+
+        Args:
+            index: A slice, or an array of integers or booleans.
+        """
+        labels = None if self.labels is None else self.labels[index]
+        return dataclasses.replace(
+            self, vectors=self.vectors[index], names=self.names[index], labels=labels
+        )
+
+
+def embed(
+    encoder: keras.Model | str | os.PathLike[str],
+    images: Any,
+    *,
+    batch_size: int = _BATCH,
+    track: Track = silent,
+    **options: Any,
+) -> Embeddings:
+    """Vectors of images, in their order.
+
+    Images that do not fit in memory are read while the encoder computes, a batch ahead.
+
+    Args:
+        encoder: Model from images to ``[batch, features]``, folder of a run, or ``.keras`` file.
+        images: Images, an array of them, or any source of :func:`barlow.data.load`, which is
+            brought to the size and the channels that the encoder takes. For an encoder of signals
+            or rows, an array of these.
+        batch_size: Images to embed at a time, >= 1. Defaults to 256.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+        **options: Options of :func:`barlow.data.load`, for a source.
+
+    Returns:
+        One row for every image that can be read.
+
+    Raises:
+        FileNotFoundError: If there is no run, encoder or source at a path.
+        FloatingPointError: If vectors hold NaN or Inf; the message names the first image.
+        ValueError: If the encoder does not take these images, or none of them can be read.
+
+    Example:
+        >>> digits = barlow.data.digits()
+        >>> embeddings = barlow.embed(barlow.models.encoder("conv", (8, 8, 1)), digits)
+        >>> embeddings.vectors.shape, embeddings.names[:2].tolist()
+        ((1797, 128), ['0', '1'])
+        >>> len(embeddings[embeddings.labels == 3])
+        183
+    """
+    if batch_size < 1:
+        raise InvalidInput(f"`batch_size` must be at least 1. Received: {batch_size}.")
+    image_shape: tuple[int, ...] = ()
+    if not isinstance(encoder, keras.Model):
+        image_shape = runs.image_shape(encoder)
+        encoder = runs.load_encoder(encoder)
+    images = images_for(encoder, images, image_shape, track=track, **options)
+    size = min(batch_size, len(images))
+    steps = track(range(math.ceil(len(images) / size)), "Embedding")
+    parts = []  # without pixels: memory does not grow with them
+    skipped = list(images.skipped)
+    for _, (batch, bad) in zip(steps, data.read_in_order(images, size), strict=True):
+        skipped += [(image.source, image.reason) for image in bad]
+        if len(batch):
+            parts.append((_vectors(encoder, batch, size), batch.names, batch.labels))
+    data.check_any(len(parts), skipped)
+    vectors, names, labels = zip(*parts, strict=True)
+    return Embeddings(
+        np.concatenate(vectors),
+        np.concatenate(names),
+        None if images.labels is None else np.concatenate(labels),
+        weights_hash(encoder),
+        images.pixels.shape[1:],
+        images.resize,
+        tuple(skipped),
+    )
+
+
+def images_for(
+    encoder: keras.Model, images: Any, image_shape: tuple[int | None, ...] = (), **options: Any
+) -> data.Images:
+    """Images of the size and the channels that an encoder takes.
+
+    Args:
+        encoder: Model from images.
+        images: As for :func:`embed`.
+        image_shape: Sizes for what the encoder's input leaves open. Defaults to ``()``: the
+            images' own.
+        **options: As for :func:`barlow.data.load`.
+
+    Raises:
+        ValueError: If the encoder does not take images of their shape.
+    """
+    expected = tuple(encoder.input_shape[1:])
+    if image_shape:
+        expected = tuple(own or size for own, size in zip(expected, image_shape, strict=True))
+    if len(expected) == 3:
+        height, width, channels = expected
+        size = None if height is None or width is None else (height, width)
+        images = data.as_images(images, size, channels, **options)
+    elif not isinstance(images, data.Images):
+        images = data.Images(np.asarray(images))  # signals, or rows of a table
+    shape = tuple(images.pixels.shape[1:])
+    if len(shape) != len(expected) or any(
+        size not in (None, own) for size, own in zip(expected, shape, strict=True)
+    ):
+        raise InvalidInput(
+            f"The encoder takes images of shape {expected} (height, width, channels). "
+            f"Received: images of shape {shape}."
+        )
+    return images
+
+
+def weights_hash(encoder: keras.Model) -> str:
+    """SHA-256 of an encoder's weights, which tells whether two vectors can be compared.
+
+    Example:
+        >>> from barlow import embedding
+        >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
+        >>> len(embedding.weights_hash(encoder))
+        64
+    """
+    digest = hashlib.sha256()
+    for weight in encoder.get_weights():
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> np.ndarray:
+    """Vectors of a batch, which is filled up to its size: another size would be compiled anew."""
+    fill = np.arange(batch_size) % len(images)
+    pixels = images.pixels if len(images) == batch_size else images.pixels[fill]
+    vectors = ops.convert_to_numpy(encoder.predict_on_batch(pixels))[: len(images)]
+    bad = np.flatnonzero(~np.isfinite(vectors.reshape(len(images), -1)).all(axis=1))
+    if len(bad):
+        raise FloatingPointError(
+            f"The encoder returns NaN or Inf for the image {images.names[bad[0]]} and "
+            f"{len(bad) - 1} others of its batch. Most often the learning rate is too high: train "
+            "again with a lower one."
+        )
+    return vectors.astype("float32")

@@ -16,6 +16,9 @@ class InvalidInput(ValueError):  # noqa: N818 - what it is, not what happened
     The message says what was received, what is allowed and how to mend it.
     """
 
+    # Else TensorFlow's autograph would raise an error of its own in its place, no ``ValueError``.
+    ag_pass_through = True
+
 
 class MissingPackage(ModuleNotFoundError):  # noqa: N818
     """A package that is not installed; the message has the pip command that installs it."""

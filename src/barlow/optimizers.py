@@ -1,16 +1,17 @@
-"""`LARS` of the paper, `Muon`, and the learning rate by step."""
+"""`LARS` of the paper, `Muon`, and the schedule of the learning rate."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 
 _FINAL = 1e-3  # of the highest learning rate, as in the paper (Zbontar et al., 2021, section 2.2)
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # brings singular values near 1 in few steps (Jordan, 2024)
 _QUINTIC_STEPS = 5
-_RMS = 0.2  # of a step of Adam, in learning rates, by experience (Liu et al., 2025, section 2.2)
+_RMS = 0.2  # of a step of Adam over the learning rate, measured (Liu et al., 2025, section 2.2)
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -24,20 +25,19 @@ class LARS(keras.optimizers.Optimizer):
         m = momentum * m + g
         w = w - learning_rate * m
 
-    so that a step changes every layer by about the same part of itself, whatever the scale of
-    the loss. Variables of one axis or none, which in Keras' layers are biases and the parameters
-    of normalisation, are neither scaled nor decayed, and have a learning rate of their own, as in
-    the paper (Zbontar et al., 2021, section 2.2): scaling them is known to end in NaN. Only the
-    biases of attention have more axes; for transformers take AdamW, on which they learn better.
+    A step changes every layer by about the same fraction of its norm, whatever the scale of the
+    loss. Variables of at most one axis, in Keras' layers biases and the parameters of
+    normalisation, are neither scaled nor decayed, and have a separate learning rate, as in the
+    paper (Zbontar et al., 2021, section 2.2): scaling them is known to end in NaN. Only the biases
+    of attention have more axes; for transformers take AdamW, with which they learn better.
 
     Args:
-        learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.2, the
-            paper's; it multiplies it by the batch size divided by 256.
+        learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.2, as in
+            the paper, which multiplies it by the batch size over 256.
         momentum: From 0 to below 1. Defaults to 0.9.
-        trust_coefficient: Change of a layer in a step, as a part of its norm, at a learning rate
-            of 1 and no momentum; above 0. Defaults to 0.001.
-        weight_decay: At least 0. Unlike that of AdamW it is part of the gradient. Defaults to
-            1.5e-6.
+        trust_coefficient: Change of a layer in a step, as a fraction of its norm, at learning rate
+            1 without momentum; above 0. Defaults to 0.001.
+        weight_decay: At least 0. Unlike in AdamW it is part of the gradient. Defaults to 1.5e-6.
         bias_multiplier: Learning rate of biases and parameters of normalisation, as a multiple of
             ``learning_rate``; at least 0. Defaults to 0.024, the paper's 0.0048 to 0.2.
         name: Name of the optimizer. Defaults to ``"lars"``.
@@ -72,21 +72,23 @@ class LARS(keras.optimizers.Optimizer):
         for key, value in (("weight_decay", weight_decay), ("bias_multiplier", bias_multiplier)):
             if not value >= 0:
                 raise InvalidInput(f"`{key}` must be at least 0. Received: {value}.")
-        # Keras' own `weight_decay` would be taken off the weights, past the scaling.
+        # Keras' own `weight_decay` would act on the weights directly, without the scaling.
         super().__init__(learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.trust_coefficient = trust_coefficient
         self.decay = weight_decay
         self.bias_multiplier = bias_multiplier
 
-    def build(self, variables: list[Any]) -> None:
-        """Make the momentum of each variable."""
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Create the momentum of each variable."""
         if not self.built:
             super().build(variables)
             self.momentums = self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one variable."""
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
+        """Update one variable; the gradient has its shape, the learning rate is a scalar."""
         gradient = ops.cast(gradient, variable.dtype)
         rate = ops.cast(learning_rate, variable.dtype)
         if len(variable.shape) <= 1:
@@ -116,24 +118,23 @@ class LARS(keras.optimizers.Optimizer):
 class Muon(keras.optimizers.AdamW):
     """Muon (Jordan, 2024, kellerjordan.github.io/posts/muon) for convolutions, AdamW for the rest.
 
-    The kernel of a convolution, as a matrix ``w`` of ``[all its inputs, filters]`` with gradient
-    ``g``, moves by its momentum with all singular values set to about 1, so that no direction is
-    left behind because others are steeper::
+    The kernel of a convolution is a matrix ``w``, ``[height * width * channels, filters]``, with
+    gradient ``g``. It moves along its momentum, with all singular values set to about 1: flat
+    directions move as fast as steep ones::
 
         m = momentum * m + g
         w = w - learning_rate * (0.2 * sqrt(max(w.shape)) * orthogonal(g + momentum * m)
                                  + weight_decay * w)
 
     where ``orthogonal`` is five steps of a Newton-Schulz iteration. The factor (Liu et al., 2025,
-    arXiv 2502.16982) makes a step as long as one of Adam, so that learning rate and weight decay
-    are those of AdamW, by which all variables of fewer than three axes move. Not so Keras' own
-    Muon, which takes matrices only and leaves convolutions to AdamW.
+    arXiv 2502.16982) makes a step as long as one of Adam. So learning rate and weight decay are
+    those of AdamW, which updates all variables of fewer than three axes. (Keras' own Muon does the
+    opposite: it takes matrices and leaves convolutions to AdamW.)
 
     Args:
         learning_rate: Float or Keras schedule, see :func:`warmup_cosine`. Defaults to 0.001.
-        momentum: Of the kernels, from 0 to below 1. Defaults to 0.95.
-        weight_decay: Taken off all variables, times the learning rate, as AdamW does. Defaults to
-            0.004.
+        momentum: Momentum of the kernels, from 0 to below 1. Defaults to 0.95.
+        weight_decay: Weight decay of all variables, as in AdamW. Defaults to 0.004.
         name: Name of the optimizer. Defaults to ``"muon"``.
         **kwargs: As for ``keras.optimizers.AdamW``.
 
@@ -159,8 +160,8 @@ class Muon(keras.optimizers.AdamW):
         super().__init__(learning_rate, weight_decay=weight_decay, name=name, **kwargs)
         self.momentum = momentum
 
-    def build(self, variables: list[Any]) -> None:
-        """Make the moments of each variable."""
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Create the moments of each variable."""
         if not self.built:
             super().build(variables)
             self.kernel_momentums = {
@@ -171,8 +172,10 @@ class Muon(keras.optimizers.AdamW):
                 if _is_kernel(variable)
             }
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one variable."""
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
+        """Update one variable; the gradient has its shape, the learning rate is a scalar."""
         if not _is_kernel(variable):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -190,12 +193,12 @@ class Muon(keras.optimizers.AdamW):
         return {**super().get_config(), "momentum": self.momentum}
 
 
-def _is_kernel(variable: Any) -> bool:
+def _is_kernel(variable: keras.Variable) -> bool:
     return len(variable.shape) >= 3
 
 
-def _orthogonal(x: Any) -> Any:
-    """``u @ v`` of the decomposition ``u @ s @ v`` of a matrix, for singular values near 1."""
+def _orthogonal(x: Tensor) -> Tensor:
+    """About ``u @ v`` for a matrix ``u @ s @ v`` (singular value decomposition)."""
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else ops.transpose(x)
     x = x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), 1e-30)
@@ -209,13 +212,13 @@ def _orthogonal(x: Any) -> Any:
 def warmup_cosine(
     learning_rate: float, steps: int, warmup_steps: int = 0
 ) -> keras.optimizers.schedules.CosineDecay:
-    """From 0 to ``learning_rate`` along a line, then along half a cosine to a thousandth of it.
+    """Linear from 0 to ``learning_rate``, then half a cosine down to a thousandth of it.
 
     Args:
         learning_rate: Highest learning rate, above 0.
-        steps: Steps of the whole training, warm-up included.
-        warmup_steps: Steps of the line, fewer than ``steps``. Defaults to 0, no warm-up; the paper
-            has 10 of 1,000 epochs.
+        steps: Steps of the training, including warm-up.
+        warmup_steps: Steps of the linear part, fewer than ``steps``. Defaults to 0; the paper warms
+            up for 10 of 1,000 epochs.
 
     Returns:
         The schedule for a Keras optimizer.

@@ -1,4 +1,6 @@
-"""Former place of :mod:`barlow.settings` and :mod:`barlow.recommendation`; one more release."""
+"""Former place of :mod:`barlow.settings` and :mod:`barlow.recommendation`, for one more release."""
+
+import warnings
 
 from barlow.recommendation import Recommendation, optimizer, recommend, schedule
 from barlow.settings import DTYPE_POLICIES, OPTIMIZERS, Settings
@@ -12,3 +14,10 @@ __all__ = [
     "recommend",
     "schedule",
 ]
+
+warnings.warn(
+    "barlow.recipes is now barlow.recommend, barlow.recommendation and barlow.Settings; it goes "
+    "with the next release.",
+    DeprecationWarning,
+    stacklevel=2,
+)

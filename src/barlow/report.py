@@ -1,23 +1,25 @@
-"""Pictures: of a run, and of the views that a network will see."""
+"""Pictures of a run, and of the views that a network trains on."""
 
 import pathlib
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from keras import ops
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from barlow import losses, runs
+from barlow import errors, losses, runs
 from barlow.views import ImageViews
 
+with errors.extra("cli", "Drawing"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": False}
-_INVARIANCE, _REDUNDANCY, _LOSS = "#0072b2", "#d55e00", "#222222"  # apart for every eye
+_INVARIANCE, _REDUNDANCY, _LOSS = "#0072b2", "#d55e00", "#222222"  # safe for colour-blind readers
 
 
 def draw_training(run: str | pathlib.Path) -> pathlib.Path:
-    """Draw how a run learned: its loss terms, and the cross-correlation before and after.
+    """Draw the loss terms of a run, and the cross-correlation before and after training.
 
     Args:
         run: Folder of the run.
@@ -51,14 +53,14 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
 
 
 def draw_views(
-    images: np.ndarray, views: ImageViews, path: str | pathlib.Path, pairs: int = 3
+    images: Any, views: ImageViews, path: str | pathlib.Path, pairs: int = 3
 ) -> pathlib.Path:
-    """Draw images and random views of each: what a network will see.
+    """Draw images and random views of each: what a network trains on.
 
     Args:
         images: Shape ``[images, height, width, channels]``, values 0 .. 255.
-        views: What makes the views.
-        path: Picture to write, of any format that Matplotlib knows.
+        views: Layer that makes the views.
+        path: Picture to write, in any format that Matplotlib knows.
         pairs: Pairs of views of each image, >= 1. Defaults to 3.
 
     Returns:

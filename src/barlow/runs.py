@@ -1,18 +1,18 @@
 """A run is a folder that explains itself.
 
-    config.json         every setting, resolved
+    config.json         every setting and its reason
     metrics.jsonl       one line per epoch
     skipped.json        images that could not be read, and why; if there are any
     correlation.npz     cross-correlation of the two views before and after training
     checkpoints/        where training stands, until it is complete
     encoder.keras       the encoder: images with values 0 .. 255 to features
     model.keras         encoder, projector, views, loss and optimizer
-    training.png        the picture of the two
-    tensorboard/        logs for TensorBoard, of the command
-    evaluation.json     what the encoder is worth
+    training.png        loss and cross-correlations as a picture
+    tensorboard/        logs for TensorBoard
+    evaluation.json     accuracy of probes, by `barlow evaluate`
 
-Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is
-safely on the disk, so that what is there is whole.
+Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is on
+the disk: a file that is there is complete.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -41,42 +41,40 @@ TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation.json"
 
 
-def check_free(path: str | pathlib.Path) -> pathlib.Path:
-    """The path, if a run may be made there.
+def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path, if a run can be written there.
 
     Raises:
-        FileExistsError: If there is something at the path already, but for an empty folder.
+        FileExistsError: If the path exists and is not an empty folder.
     """
     run = pathlib.Path(path)
     if is_run(run):
         raise FileExistsError(
-            f"There is a run at {run} already. Go on with it (--resume, resume=True), replace it "
+            f"There is a run at {run} already. Resume it (--resume, resume=True), replace it "
             "(--overwrite, overwrite=True) or choose another folder."
         )
-    # What a kill left of a first file is nothing.
+    # A file that a kill left unfinished does not count.
     if run.exists() and not (run.is_dir() and all(".partial" in p.name for p in run.iterdir())):
-        raise FileExistsError(
-            f"There is something at {run} already that is not a run. Choose another folder."
-        )
+        raise FileExistsError(f"{run} exists and is not a run. Choose another folder.")
     return run
 
 
-def is_run(path: str | pathlib.Path) -> bool:
+def is_run(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path, complete or not."""
     return (pathlib.Path(path) / CONFIG).is_file()
 
 
-def is_complete(path: str | pathlib.Path) -> bool:
+def is_complete(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path that has trained all its epochs."""
     run = pathlib.Path(path)
     return is_run(run) and (run / MODEL).is_file() and not (run / CHECKPOINTS).exists()
 
 
-def clear(path: str | pathlib.Path) -> None:
-    """Remove what a run has written; files that are not of a run stay.
+def clear(path: str | os.PathLike[str]) -> None:
+    """Delete the files of a run; other files in its folder stay.
 
     Raises:
-        FileExistsError: If there is something else than a run at the path.
+        FileExistsError: If the path exists and is not a run.
     """
     run = pathlib.Path(path)
     if not is_run(run):
@@ -89,49 +87,88 @@ def clear(path: str | pathlib.Path) -> None:
         *(run / name for name in (METRICS, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
         *run.glob(f"{evaluations.stem}*{evaluations.suffix}"),
         *run.glob(".*.partial.*"),
-        run / CONFIG,  # the last, without which it is no run
+        run / CONFIG,  # last: without it the folder is no run
     ):
         file.unlink(missing_ok=True)
 
 
-def load_encoder(run: str | pathlib.Path) -> keras.Model:
-    """The encoder of a run.
+def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
+    """The encoder of a run, or of a ``.keras`` file.
 
     Raises:
-        FileNotFoundError: If the path is not that of a run which has an encoder.
-        ValueError: If the encoder came from ``module:function`` and that is not there any more.
+        FileNotFoundError: If the path has no encoder.
+        ValueError: If the encoder came from ``module:function`` and that is no longer there.
     """
-    path = pathlib.Path(run) / ENCODER
+    path = pathlib.Path(run)
+    if path.suffix == ".keras" and path.is_file():
+        return keras.models.load_model(path)
+    path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
             f"{run} is not a finished run: it has no {ENCODER}. Make one with "
-            "`barlow pretrain`, or go on with one with `--resume`."
+            "`barlow pretrain`, or resume one with `--resume`."
         )
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
-    if ":" in name and not name.endswith(".keras"):  # such a path may have one, too
-        models.find(name)  # imports the layers of the user's own that it may have
+    if models.is_function(name):
+        models.find(name)  # its module registers the user's own layers
     return keras.models.load_model(path)
 
 
-def read_metrics(run: str | pathlib.Path) -> list[dict[str, float]]:
+def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
+    """``(height, width, channels)`` of the training images of a run; ``()`` if it is no run."""
+    return tuple(read_config(run)["image_shape"]) if is_run(run) else ()
+
+
+def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:
     """The metrics of every epoch of a run."""
     lines = (pathlib.Path(run) / METRICS).read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
-def read_config(run: str | pathlib.Path) -> dict[str, Any]:
+class Summary(NamedTuple):
+    """How a training ended."""
+
+    epochs: int
+    """Epochs trained."""
+    planned: int
+    """Epochs to train."""
+    complete: bool
+    seconds: float
+    metrics: dict[str, float]
+    """The last value of each, with the epoch of the last row as ``epoch``."""
+    start: float
+    """Loss of unrelated embeddings; see :func:`barlow.losses.levels`."""
+    floor: float
+    """Loss of perfect embeddings, from sampling noise."""
+
+
+def summary(run: str | os.PathLike[str]) -> Summary:
+    """How the training of a run ended, in numbers."""
+    config, rows = read_config(run), read_metrics(run)
+    return Summary(
+        len(rows),
+        config["epochs"],
+        is_complete(run),
+        sum(row["seconds"] for row in rows),
+        {name: value for row in rows for name, value in row.items()},
+        config["loss_at_start"],
+        config["loss_floor"],
+    )
+
+
+def read_config(run: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a run."""
     return json.loads((pathlib.Path(run) / CONFIG).read_text())
 
 
-def read_skipped(run: str | pathlib.Path) -> dict[str, str]:
-    """Images of a run that could not be read, and why."""
+def read_skipped(run: str | os.PathLike[str]) -> dict[str, str]:
+    """Images that a run could not read, and why."""
     path = pathlib.Path(run) / SKIPPED
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def write_metrics(run: pathlib.Path, rows: list[dict[str, float]]) -> None:
-    """Make these the metrics of a run."""
+    """Replace the metrics of a run."""
     with replacing(run / METRICS) as temporary:
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -150,18 +187,18 @@ def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A path to write to, in the same folder, which takes the place of ``path`` in the end."""
+    """A path in the same folder to write to; at the end it replaces ``path``."""
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield temporary
         with temporary.open("r+b") as file:
-            os.fsync(file.fileno())  # or a loss of power may leave the new name on an empty file
+            os.fsync(file.fileno())  # else a power cut may leave an empty file of the new name
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def free_path(path: pathlib.Path) -> pathlib.Path:
-    """The path, or where that is taken the first free one of ``name-2``, ``name-3``, ..."""
+    """The path, or if it is taken the first free one of ``name-2``, ``name-3``, ..."""
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(free for free in itertools.chain([path], names) if not free.exists())

@@ -1,109 +1,178 @@
-"""What a user may set of a training."""
+"""What a user may set of a training. Every setting is declared once, here.
+
+The options of the command line, the checks, the recommendation, ``config.json`` and the table in
+``docs/settings.md`` are made from this declaration.
+"""
 
 import dataclasses
+from typing import Any, TypeVar
 
-from barlow import models, views
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, did_you_mean
+from barlow.views.recipe import RECIPES
 
 OPTIMIZERS = ("adamw", "lars", "muon")
-"""AdamW of Keras, :class:`barlow.optimizers.LARS` and :class:`barlow.optimizers.Muon`."""
+"""Keras' AdamW, :class:`barlow.optimizers.LARS` and :class:`barlow.optimizers.Muon`."""
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-"""Of Keras."""
+"""Keras' names."""
+
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """What is declared of a setting beside its name, its type and its default.
+
+    Args:
+        help: What it is, one sentence.
+        unset: What the default stands for, if it is ``None`` or ``"auto"``.
+        choices: Its values, if they are few.
+        at_least: Smallest value.
+        above: Values are larger than this.
+        below: Values are smaller than this.
+    """
+
+    help: str
+    unset: str = "recommended"
+    choices: tuple[str, ...] = ()
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    @property
+    def allowed(self) -> str:
+        """Values that are allowed, in words; empty if the type says it all."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        bounds = {"at least": self.at_least, "above": self.above, "below": self.below}
+        return " and ".join(
+            f"{word} {value}" for word, value in bounds.items() if value is not None
+        )
+
+    @property
+    def allowed_sentence(self) -> str:
+        """The same as a sentence."""
+        return f"{self.allowed[0].upper()}{self.allowed[1:]}." if self.allowed else ""
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value that is not allowed.
+
+        Raises:
+            InvalidInput: If it is none of the choices or out of bounds.
+        """
+        if value is None:
+            return
+        if self.choices:
+            fits = value in self.choices
+        else:
+            fits = (
+                (self.at_least is None or value >= self.at_least)
+                and (self.above is None or value > self.above)
+                and (self.below is None or value < self.below)
+            )
+        if not fits:
+            near = did_you_mean(value, self.choices) if self.choices else ""
+            received = repr(value) if self.choices else value
+            raise InvalidInput(f"`{name}` must be {self.allowed}. Received: {received}.{near}")
+
+
+def _setting(default: _T, help: str, **rest: Any) -> _T:  # noqa: A002 - Typer's word for it
+    field: Any = dataclasses.field(
+        default=default, metadata={"declaration": Declaration(help, **rest)}
+    )
+    return field
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to train. What is left open is recommended by :func:`recommend`.
-
-    Args:
-        encoder: Name of an encoder, a ``.keras`` file or ``module:function``: see
-            :func:`barlow.models.encoder`. Defaults to ``"auto"``.
-        views: Name of a recipe of views, a key of ``barlow.views.RECIPES``. Defaults to
-            ``"auto"``: see :func:`barlow.views.recipe_for`.
-        projector: Widths of the projector's layers. Defaults to ``None``, recommended.
-        lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to ``None``, recommended.
-        epochs: Passes over the images, >= 1. Defaults to ``None``, recommended.
-        batch_size: Images per step, >= 2; all of them where there are fewer. Defaults to ``None``,
-            recommended.
-        micro_batch_size: Images that are embedded at a time, >= 1, to have a large batch with
-            little memory: see :meth:`barlow.BarlowTwins.compile`. Defaults to ``None``, all of the
-            batch.
-        optimizer: ``"adamw"``, ``"lars"`` or ``"muon"``. Defaults to ``"auto"``.
-        learning_rate: Highest learning rate, > 0, as the optimizer sees it (the paper's is that of
-            256 images); see :func:`barlow.optimizers.warmup_cosine`. Defaults to ``None``,
-            recommended.
-        warmup_epochs: Epochs in which the learning rate rises from 0, >= 0 and fewer than
-            ``epochs``. Defaults to ``None``, recommended.
-        weight_decay: Weight decay, >= 0. Defaults to ``None``, recommended.
-        ema: Momentum, above 0 and below 1 and most often 0.99 or more, of a moving average of the
-            weights, with which the run ends. Defaults to ``None``, with the weights as they are.
-        dtype_policy: Keras' policy of encoder and projector while they train, ``"float32"``,
-            ``"mixed_bfloat16"`` or ``"mixed_float16"``. The encoder of the run is float32 in any
-            case, but for one of a ``.keras`` file, which keeps its own. Defaults to ``None``,
-            Keras' global policy.
-        jit_compile: Whether to compile a step with XLA or ``torch.compile``. Defaults to ``None``,
-            by backend and device, as Keras has it.
-        steps_per_execution: Steps from one return to Python to the next, >= 1, of which the steps
-            of an epoch are a multiple; callbacks are called as often. With PyTorch Keras has only
-            1. Defaults to 1.
-        seed: Seed of weights, order and views. Defaults to 0.
+    """How to train. What is left open is recommended by :func:`barlow.recommend`.
 
     Raises:
-        ValueError: If a name is not known or a number out of its bounds.
+        ValueError: If a name is not known or a number is out of its bounds.
 
     Example:
         >>> barlow.Settings(epochs=20).epochs
         20
     """
 
-    encoder: str = "auto"
-    views: str = "auto"
-    projector: tuple[int, ...] | None = None
-    lambda_: float | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    micro_batch_size: int | None = None
-    optimizer: str = "auto"
-    learning_rate: float | None = None
-    warmup_epochs: int | None = None
-    weight_decay: float | None = None
-    ema: float | None = None
-    dtype_policy: str | None = None
-    jit_compile: bool | None = None
-    steps_per_execution: int = 1
-    seed: int = 0
+    encoder: str = _setting(
+        "auto", "Encoder: its name (see `barlow encoders`), a .keras file, or module:function."
+    )
+    views: str = _setting("auto", "Recipe of views.", choices=("auto", *RECIPES))
+    projector: tuple[int, ...] | None = _setting(
+        None, "Widths of the projector's layers, such as 512,2048."
+    )
+    lambda_: float | None = _setting(None, "Weight of the redundancy term, unitless.", at_least=0)
+    epochs: int | None = _setting(None, "Passes over the images.", at_least=1)
+    batch_size: int | None = _setting(
+        None, "Images per step; all of them if there are fewer.", at_least=2
+    )
+    micro_batch_size: int | None = _setting(
+        None,
+        "Images to embed at a time: the exact loss of a large batch with little memory.",
+        unset="the whole batch",
+        at_least=1,
+    )
+    optimizer: str = _setting("auto", "Optimizer.", choices=("auto", *OPTIMIZERS))
+    learning_rate: float | None = _setting(
+        None, "Highest learning rate, as the optimizer sees it.", above=0
+    )
+    warmup_epochs: int | None = _setting(
+        None, "Epochs in which the learning rate rises; fewer than `epochs`.", at_least=0
+    )
+    weight_decay: float | None = _setting(None, "Weight decay.", at_least=0)
+    ema: float | None = _setting(
+        None,
+        "Momentum of a moving average of the weights, such as 0.999, with which the run ends.",
+        unset="no average",
+        above=0,
+        below=1,
+    )
+    dtype_policy: str | None = _setting(
+        None,
+        "Precision of the training; the encoder of the run is float32.",
+        unset="Keras' global policy",
+        choices=DTYPE_POLICIES,
+    )
+    jit_compile: bool | None = _setting(
+        None,
+        "Compile a step with XLA or torch.compile.",
+        unset="by backend and device, as Keras does",
+    )
+    steps_per_execution: int = _setting(
+        1,
+        "Steps between two returns to Python; the steps of an epoch are a multiple of it. "
+        "Callbacks are called as often.",
+        at_least=1,
+    )
+    seed: int = _setting(0, "Seed of weights, order and views.", at_least=0)
 
     def __post_init__(self) -> None:
+        for name, declaration in declarations().items():
+            declaration.check(name, getattr(self, name))
         if self.encoder != "auto":
+            from barlow import models  # noqa: PLC0415 - the only check that takes Keras
+
             models.find(self.encoder)
-        for name, known in (
-            ("views", ("auto", *views.RECIPES)),
-            ("optimizer", ("auto", *OPTIMIZERS)),
-            ("dtype_policy", DTYPE_POLICIES),
-        ):
-            value = getattr(self, name)
-            if value is not None and value not in known:
-                raise InvalidInput(
-                    f"`{name}` must be one of {', '.join(known)}. Received: {value!r}."
-                )
-        for name, smallest in _SMALLEST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= smallest:
-                raise InvalidInput(f"`{name}` must be at least {smallest}. Received: {value}.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise InvalidInput(f"`learning_rate` must be above 0. Received: {self.learning_rate}.")
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise InvalidInput(f"`ema` must be above 0 and below 1. Received: {self.ema}.")
 
 
-_SMALLEST = {
-    "lambda_": 0,
-    "epochs": 1,
-    "batch_size": 2,
-    "micro_batch_size": 1,
-    "warmup_epochs": 0,
-    "weight_decay": 0,
-    "steps_per_execution": 1,
-    "seed": 0,
-}
+def declarations() -> dict[str, Declaration]:
+    """The declaration of every setting, by its name."""
+    return {field.name: field.metadata["declaration"] for field in dataclasses.fields(Settings)}
+
+
+# The arguments are documented from their declarations, too.
+Settings.__doc__ = (Settings.__doc__ or "").replace(
+    "    Raises:",
+    "    Args:\n"
+    + "".join(
+        f"        {name}: {each.help}"
+        + f" {each.allowed_sentence}".rstrip()
+        + f" Defaults to ``{field.default!r}``"
+        + (f", {each.unset}.\n" if field.default in (None, "auto") else ".\n")
+        for field in dataclasses.fields(Settings)
+        for name, each in [(field.name, field.metadata["declaration"])]
+    )
+    + "\n    Raises:",
+    1,
+)

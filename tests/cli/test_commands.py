@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import barlow as library
 from barlow import data, runs
 from barlow.cli import app
 
@@ -81,6 +82,24 @@ def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barl
         assert code == 0, output
         assert "240 grey images of 8 x 8 pixels, with labels" in output
         assert json.loads((run / name).read_text())["rows"]
+
+
+def test_the_command_and_the_function_give_the_same_run(run, folders, tmp_path):
+    settings = library.Settings(epochs=2, batch_size=64)
+    other = library.pretrain(folders / "plain", tmp_path / "run", settings)
+
+    def files(run):
+        return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+
+    def kinds(run):  # names of logs have the time of day
+        return {re.sub(r"tfevents.*", "tfevents", name) for name in files(run)}
+
+    assert kinds(other) == kinds(run)
+    assert runs.read_config(other) == runs.read_config(run)
+    for one, two in zip(runs.read_metrics(other), runs.read_metrics(run), strict=True):
+        assert one.keys() == two.keys()
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
+    assert runs.summary(other).epochs == 2
 
 
 def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, folders, tmp_path):
@@ -212,7 +231,7 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
     for arguments, words in (
         (("pretrain", tmp_path / "nowhere", "--out", new), "nowhere"),
         (("pretrain", tmp_path / "empty", "--out", new), "no image files"),
-        (("pretrain", f"{tmp_path}/*.jpg", "--out", new), "No image file fits"),
+        (("pretrain", f"{tmp_path}/*.jpg", "--out", new), "No image file matches"),
         (("pretrain", tmp_path / "table.csv", "--out", new), "column `path`"),
         (("pretrain", tmp_path / "broken", "--out", new), "cat.png"),
         (("pretrain", tmp_path / "flat.npy", "--out", new), "[images, height, width]"),
@@ -240,8 +259,8 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         assert sorted(run.iterdir()) == before
 
 
-def test_a_recipe_is_shown_with_its_reasons_and_kept_in_the_run(barlow, folders, tmp_path):
-    code, output = barlow("recipe", folders / "plain", "--batch-size", 64)
+def test_settings_are_shown_with_their_reasons_and_kept_in_the_run(barlow, folders, tmp_path):
+    code, output = barlow("recommend", folders / "plain", "--batch-size", 64)
     assert code == 0, output
     for row in (r"views +│ +glyphs", r"batch_size +│ +64 +│ +given", r"lambda +│ +0\.0051"):
         assert re.search(row, output)
@@ -265,7 +284,7 @@ def test_encoders_are_listed_with_their_sizes(barlow):
     assert "EfficientNetV2B0" in output
 
 
-def test_an_encoder_of_ones_own_trains_and_is_evaluated(folders, tmp_path):
+def test_an_encoder_of_the_user_trains_and_is_evaluated(folders, tmp_path):
     """One with a layer of its own, from where the command runs."""
     (tmp_path / "ours.py").write_text(
         "import keras\n"
@@ -331,4 +350,4 @@ def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path)
     assert width > height  # five columns, four rows
     code, output = barlow("views", folders / "plain", "--out", sheet, "--views", "cifar")
     assert code == 2
-    assert "No recipe is called 'cifar'. Known: glyphs, grey, photos, imagenet" in output
+    assert "`views` must be one of auto, glyphs, grey, photos, imagenet" in output

@@ -57,7 +57,7 @@ def test_an_order_is_any_of_all_with_the_same_probability():
     assert np.abs(counts - orders / 6).max() < 5 * deviation
 
 
-def test_batches_have_one_size_and_no_image_is_left_out_for_ever():
+def test_batches_have_one_size_and_no_image_is_left_out_of_every_epoch():
     batches = Batches(np.arange(11), 4, seed=0)
     assert batches.steps_per_epoch == 2
     for epoch in steps(batches, 20).reshape(10, 8):
@@ -76,7 +76,9 @@ def test_threads_and_what_is_read_ahead_change_nothing(reader):
 
 @pytest.mark.parametrize("reader", READERS, ids=str)
 @pytest.mark.parametrize("bad", [(), (4, 5, 17)], ids=["all good", "some bad"])
-def test_what_starts_in_the_middle_of_an_epoch_goes_on_as_if_never_stopped(reader, bad):
+def test_batches_that_start_in_the_middle_of_an_epoch_are_those_of_a_training_never_stopped(
+    reader, bad
+):
     whole = steps(Batches(lazy(bad), 5, seed=3), 12)
     for start in (1, 4, 6):
         rest = steps(Batches(lazy(bad), 5, seed=3, start=start, **reader), 12 - start)
@@ -122,7 +124,7 @@ def test_one_good_image_is_enough_and_none_is_an_error():
         Batches(lazy(range(COUNT)), 5, seed=3)[0]
 
 
-def test_errors_that_are_not_about_an_image_are_not_taken_for_one():
+def test_errors_that_are_not_about_an_image_are_raised():
     def broken(i):
         raise KeyError("a mistake in the program")
 
@@ -176,7 +178,7 @@ def fit(batches, epochs):
     return np.diff(sums, axis=0), model
 
 
-def test_fit_gets_every_batch_once_in_order_and_goes_on_from_the_steps_of_the_optimizer():
+def test_fit_gets_every_batch_once_in_order_and_resumes_at_the_step_of_the_optimizer():
     one_hot = np.eye(12, dtype="float32")
     expected = steps(Batches(one_hot, 5, seed=1), 6).sum(axis=1)
     seen, _ = fit(Batches(one_hot, 5, seed=1), epochs=3)

@@ -169,7 +169,7 @@ def png():
     ],
     ids=["empty", "text", "signature", "header", "half", "another format"],
 )
-def test_what_is_no_whole_image_is_bad_and_says_why(content, reason, tmp_path):
+def test_a_file_that_is_not_a_whole_image_is_bad_and_the_reason_is_said(content, reason, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     with pytest.raises(BadImage, match=reason) as caught:
@@ -232,7 +232,7 @@ def test_files_that_cannot_be_opened_are_bad(tmp_path):
             decode(tmp_path / name, (8, 8), 3)
 
 
-def test_a_name_that_is_no_text_can_be_printed_and_written():
+def test_a_name_that_is_not_utf_8_can_be_printed_and_written():
     path = pathlib.Path(os.fsdecode(b"caf\xe9.png"))
     with pytest.raises(BadImage, match="No such file") as caught:
         decode(path, (8, 8), 3)

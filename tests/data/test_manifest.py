@@ -217,6 +217,7 @@ def test_every_name_and_label_without_ends_of_lines_comes_back_from_a_text(rows)
 
 
 def check(manifest, rows):
-    listing = list_manifest(manifest)
-    assert listing.files == [manifest.parent / name for name, _ in rows]
-    assert list(map(str, listing.labels)) == [label for _, label in rows]
+    entries = list_manifest(manifest).entries
+    assert [entry.name for entry in entries] == [name for name, _ in rows]
+    assert [entry.file for entry in entries] == [manifest.parent / name for name, _ in rows]
+    assert [str(entry.label) for entry in entries] == [label for _, label in rows]

@@ -83,9 +83,11 @@ def test_a_link_that_leads_nowhere_is_skipped_and_listed(tree):
         assert (where, reason) == (str(tree / "gone.png"), "No such file or directory")
 
 
-def test_a_pattern_that_nothing_fits_is_refused(tree):
+def test_a_pattern_that_nothing_matches_is_refused(tree):
     for pattern in ("*.jpg", "a.png/**", "*.txt", "nowhere/**/*.png"):
-        with pytest.raises(FileNotFoundError, match=r"No image file fits the pattern.*JPEG, PNG"):
+        with pytest.raises(
+            FileNotFoundError, match=r"No image file matches the pattern.*JPEG, PNG"
+        ):
             load(f"{tree}/{pattern}")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from barlow.data import load
+from barlow.data import LazyPixels, load
 from barlow.data.shards import Member, _sample
 
 
@@ -61,6 +61,7 @@ def test_every_format_of_tar_is_read_and_names_may_be_long_and_in_any_script(for
     members = [(name, png(value)) for value, name in enumerate(names)]
     images = load(write(tmp_path / "x.tar", members, format=form), memory=0)
     assert values(images) == [0, 1, 2]
+    assert isinstance(images.pixels, LazyPixels)
     assert [file.name for file in images.pixels.files] == names
 
 
@@ -102,7 +103,7 @@ def test_what_is_hidden_or_no_image_is_passed_over_and_links_are_listed(tmp_path
             archive.addfile(member)
     images = load(path)
     assert values(images) == [1]
-    assert images.skipped == ((f"{path}/3.png", "it is no plain file in the archive"),)
+    assert images.skipped == ((f"{path}/3.png", "it is not a plain file in the archive"),)
 
 
 def test_an_archive_cut_anywhere_gives_what_is_whole_in_it_and_says_so(shards):

@@ -20,7 +20,7 @@ def idx(array, code):
 def test_digits_are_those_of_scikit_learn():
     images = digits()
     assert images.pixels.shape == (1797, 8, 8, 1)
-    assert (images.pixels.min(), images.pixels.max()) == (0, 255)
+    assert (np.min(images.pixels), np.max(images.pixels)) == (0, 255)
     assert np.bincount(images.labels).min() > 170
 
 

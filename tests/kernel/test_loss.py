@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from barlow.kernel import invariance, per_sample_loss, standardize
-from barlow.kernel.loss import cheaper_form
+from barlow.kernel.forms import cheaper_form
 
 FORMS = ["gram", "correlation"]
 # Few shapes, many draws: XLA compiles every operation once per shape.

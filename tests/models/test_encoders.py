@@ -1,8 +1,14 @@
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
+import barlow
 from barlow import models
+from barlow.errors import InvalidInput
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 48, 3), (64, 64, 3)]
 OTHERS = [name for name in models.ENCODERS if name != "conv"]
@@ -31,8 +37,16 @@ def test_encoders_give_one_vector_per_image_and_see_all_of_it(name, image_shape)
 
 
 def test_an_unknown_encoder_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"'resnet9000'.*conv.*keras\.applications"):
-        models.encoder("resnet9000", (8, 8, 1))
+    with pytest.raises(ValueError, match=r"'their_net'\. Known: conv.*keras\.applications"):
+        models.encoder("their_net", (8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("resnet81", "resnet18"), ("mobilenetv2", "MobileNetV2"), ("con", "conv")]
+)
+def test_for_a_mistyped_encoder_the_nearest_one_is_suggested(name, near):
+    with pytest.raises(InvalidInput, match=f"'{name}'. Did you mean '{near}'?"):
+        models.find(name)
 
 
 @pytest.mark.parametrize(
@@ -103,20 +117,102 @@ def test_a_model_of_ones_own_comes_from_a_file_with_its_weights(tmp_path):
         models.encoder(str(tmp_path / "other.keras"), (12, 12, 1))
 
 
-def test_a_model_of_ones_own_comes_from_a_function(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "our_networks.py").write_text(
-        "import keras\n"
-        "def small(image_shape):\n"
-        "    layers = [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(3)]\n"
-        "    return keras.Sequential(layers)\n"
-        "def none(image_shape): pass\n"
-    )
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "own.keras").write_text("no model")
+    with pytest.raises(InvalidInput, match=r"Cannot load the encoder .*own\.keras\. ValueError: "):
+        models.encoder(str(tmp_path / "own.keras"), (12, 12, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "image_shape"), [("MobileNetV2", (16, 16, 3)), ("Xception", (40, 80, 3))]
+)
+def test_images_that_a_network_of_keras_does_not_take_are_refused(name, image_shape):
+    message = rf"{name} does not take images of shape \({', '.join(map(str, image_shape))}\)"
+    with pytest.raises(InvalidInput, match=message):
+        models.encoder(name, image_shape)
+
+
+OWN = """
+import keras
+
+def small(image_shape):
+    layers = [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(3)]
+    return keras.Sequential(layers)
+
+def none(image_shape): pass
+
+def broken(image_shape): return image_shape[3]
+
+def late(image_shape):
+    import our_other_module
+    return small(image_shape)
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """A module in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "our_networks.py").write_text(OWN)
+    (tmp_path / "our_other_module.py").write_text("")
+    (tmp_path / "our_mistake.py").write_text("1 / 0")
+    yield
+    for name in ("our_networks", "our_other_module"):
+        sys.modules.pop(name, None)
+
+
+def test_an_encoder_comes_from_a_function_in_the_working_folder(own_module):
+    before = list(sys.path)
     assert models.encoder("our_networks:small", (8, 8, 1)).output_shape == (None, 3)
-    for name, message in (
-        ("our_networks:large", "no encoder our_networks:large"),
-        ("their_networks:small", "No module named 'their_networks'"),
-        ("our_networks:none", r"must give a keras\.Model"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            models.encoder(name, (8, 8, 1))
+    assert models.encoder("our_networks:late", (8, 8, 1)).output_shape == (None, 3)
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("our_networks:large", r"Cannot import the encoder our_networks:large .*AttributeError: "),
+        ("their_networks:small", r"ModuleNotFoundError: No module named 'their_networks'"),
+        ("our_mistake:small", r"encoder our_mistake:small .*ZeroDivisionError: division by zero"),
+        ("our_networks:none", r"must be a keras\.Model"),
+        ("our_networks:broken", r"function of the encoder our_networks:broken raised .*IndexError"),
+    ],
+)
+def test_errors_of_a_user_s_function_name_it_and_what_it_raised(own_module, name, message):
+    before = list(sys.path)
+    with pytest.raises(InvalidInput, match=message):
+        models.encoder(name, (8, 8, 1))
+    assert sys.path == before
+
+
+def test_files_in_the_working_folder_are_not_imported_in_place_of_installed_modules(tmp_path):
+    (tmp_path / "ours.py").write_text(OWN)
+    installed = {name.partition(".")[0] for name in sys.modules} - {"__main__", "ours"}
+    for name in installed | {"PIL", "matplotlib", "tensorboardX", "rich", "typer"}:
+        planted = tmp_path / f"{name}.py"
+        planted.write_text("import pathlib; pathlib.Path(__file__).with_suffix('.marker').touch()")
+    program = (
+        "import sys; sys.path.remove('');"  # the command does not have it either
+        "from barlow import models; print(models.encoder('ours:small', (8, 8, 1)).output_shape)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], text=True, cwd=tmp_path)
+    assert output == "(None, 3)\n"
+    assert [path.name for path in pathlib.Path(tmp_path).glob("*.marker")] == []
+
+
+def test_names_tell_files_functions_and_transformers():
+    names = ["conv", "vit_tiny", "ours:small", "ours.keras", "C:/ours.keras", "VGG16"]
+    assert [name for name in names if models.is_file(name)] == ["ours.keras", "C:/ours.keras"]
+    assert [name for name in names if models.is_function(name)] == ["ours:small"]
+    assert [name for name in names if models.is_transformer(name)] == ["vit_tiny"]
+
+
+def test_importing_models_registers_all_that_a_saved_model_may_contain(tmp_path):
+    model = barlow.BarlowTwins(
+        models.encoder("vit_tiny", (8, 8, 1)), (4, 4), barlow.views.ImageViews("glyphs")
+    )
+    model(np.zeros((2, 8, 8, 1)))
+    model.compile(barlow.optimizers.LARS())
+    model.save(tmp_path / "model.keras")
+    program = "import keras, barlow.models; keras.models.load_model('model.keras')"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)

@@ -101,7 +101,8 @@ def test_what_is_frozen_keeps_its_statistics(change):
     x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
     mine, keras_own = (make_network((6, 5, 3), layers.BatchNormalization) for _ in range(2))
     mine_fused = fused(mine)
-    change(mine), change(keras_own)  # as ever, also after it was made
+    for network in (mine, keras_own):
+        change(network)  # as ever, also after it was made
     assert_same(
         [ops.convert_to_numpy(mine_fused(x, training=True)), *mine.get_weights()],
         [ops.convert_to_numpy(keras_own(x, training=True)), *keras_own.get_weights()],

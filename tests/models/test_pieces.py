@@ -152,6 +152,7 @@ def test_memory_stays_flat_while_the_batch_grows_sixteen_times():
 
     small, whole = peak(64, 64), peak(1024, None)
     # One of three: what a process keeps besides differs from one to the next.
+    large = 0.0
     for _ in range(3):
         large = peak(1024, 64)
         # What grows is the images themselves, as bytes, in batches that are made ready.

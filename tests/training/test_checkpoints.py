@@ -211,7 +211,7 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
     if every:
         assert checkpoint is None
     else:
-        assert "The checkpoint of step 2 is from before." in str(error.value)
+        assert "The checkpoint of step 2 is intact." in str(error.value)
         assert checkpoint.step == 2
         assert all(np.isfinite(array).all() for array in checkpoint.variables)
 
@@ -227,7 +227,7 @@ def test_the_layer_is_named_from_which_on_nothing_is_a_number(last, images, tmp_
             layer.kernel.assign(np.nan * np.ones(layer.kernel.shape))
             names.append(self.model.encoder.layers[-3].name)
 
-    with pytest.raises(FloatingPointError, match="By step 1 ") as error:
+    with pytest.raises(FloatingPointError, match="at step 1: ") as error:
         train(images, tmp_path / "run", Spoil())
     expected = "all weights, by the gradient" if last else f"moving_mean of the layer {names[0]}."
     assert expected in str(error.value)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import barlow
-from barlow import data, report, runs
+from barlow import data, runs
 
 TINY = {"epochs": 2, "batch_size": 64, "projector": (16, 16)}
 
@@ -23,7 +23,8 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
     settings = barlow.Settings(**TINY)
     run = barlow.pretrain(images, tmp_path / "run", settings)
     assert {path.name for path in run.iterdir()} == {
-        runs.CONFIG, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL
+        runs.CONFIG, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL, runs.PICTURE,
+        runs.TENSORBOARD,
     }  # fmt: skip
     config = runs.read_config(run)
     assert (config["views"], config["batch_size"], config["images"]) == ("glyphs", 64, 200)
@@ -55,7 +56,7 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
 
 def test_the_picture_is_a_picture(images, tmp_path):
     run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**{**TINY, "epochs": 1}))
-    with Image.open(report.draw_training(run)) as picture:
+    with Image.open(run / runs.PICTURE) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert min(pixels.shape[:2]) > 300
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100

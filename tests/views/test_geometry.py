@@ -6,6 +6,7 @@ from scipy import ndimage
 from sklearn.datasets import load_sample_image
 
 from barlow.views.geometry import FILTERS, axis_weights, resample_axes, resample_points
+from barlow.views.recipe import INTERPOLATIONS
 
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 interpolations = pytest.mark.parametrize("interpolation", PILLOW)
@@ -26,6 +27,10 @@ def along(start, stop, points, size, interpolation):
     return axis_weights(
         tensor([[middle]]), tensor([[step]]), points, size, interpolation, largest=abs(step)
     )
+
+
+def test_there_are_weights_for_every_interpolation_of_a_recipe():
+    assert sorted(FILTERS) == sorted(INTERPOLATIONS)
 
 
 @interpolations

@@ -1,29 +1,37 @@
-"""All that knows a backend by name: which one, its memory, what Keras lacks, replicas."""
+"""Everything that knows a backend by name: the choice, memory, logs, replicas, what Keras lacks."""
 
 from barlow.backend.choice import BACKENDS, choose
+from barlow.backend.devices import devices
+from barlow.backend.log import quiet
 from barlow.backend.memory import keep_freed_memory, maps_memory_anew
 from barlow.backend.operations import (
     batch_normalization,
     compiled,
     cond,
+    custom_gradient,
     fuses_batch_normalization,
     fuses_exact_batch_normalization,
     pull_back,
     repeat,
 )
 from barlow.backend.replicas import in_custom_replica_loop
+from barlow.backend.tensor import Tensor
 
 __all__ = [
     "BACKENDS",
+    "Tensor",
     "batch_normalization",
     "choose",
     "compiled",
     "cond",
+    "custom_gradient",
+    "devices",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
     "in_custom_replica_loop",
     "keep_freed_memory",
     "maps_memory_anew",
     "pull_back",
+    "quiet",
     "repeat",
 ]

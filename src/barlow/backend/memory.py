@@ -1,4 +1,4 @@
-"""Memory that a backend keeps, or gets anew with every call."""
+"""Memory that a backend keeps, or takes anew from the system in every call."""
 
 import ctypes
 import sys
@@ -7,10 +7,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h: what to give back, what 
 
 
 def maps_memory_anew() -> bool:
-    """Whether a compiled function gets its memory from the system with every call.
+    """Whether a compiled function takes its memory from the system in every call.
 
-    XLA does on a CPU, in JAX. The system clears memory before it gives it away, which takes as
-    long as computing with it; only small pieces of memory are kept for the next call.
+    XLA does on a CPU, in JAX. The system clears memory before it hands it out, which takes as
+    long as computing with it. Only small pieces of memory are kept for the next call.
     """
     import keras  # noqa: PLC0415 - not before a backend is chosen
 
@@ -18,12 +18,13 @@ def maps_memory_anew() -> bool:
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep memory that arrays free, for the next arrays, with PyTorch on Linux.
+    """Let the process reuse the memory of freed arrays, with PyTorch on Linux.
 
-    PyTorch asks the C library for the memory of every array. By default that gives what large
-    arrays free back to the system at once, which clears it before it gives it away again: on a
-    CPU that takes as long as many a computation. The memory of the process stays at its peak.
-    Nothing changes with other backends, which keep memory themselves, or with other C libraries.
+    PyTorch allocates every array with the C library. By default that returns the memory of large
+    arrays to the system at once, and the system clears it before it hands it out again: on a CPU
+    this takes as long as many computations. With this, the memory of the process stays at its
+    peak. Nothing changes with the other backends, which keep memory themselves, or with other C
+    libraries.
     """
     import keras  # noqa: PLC0415
 

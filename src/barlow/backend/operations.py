@@ -1,17 +1,19 @@
-"""Operations that Keras lacks, on each backend."""
+"""Operations that Keras lacks, or that are not the same on each backend."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
+from barlow.backend.tensor import Tensor
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which XLA compiles where a graph of TensorFlow calls it on a CPU.
+    """The function, compiled by XLA where a TensorFlow graph calls it on a CPU.
 
-    There Keras leaves a training step to TensorFlow's own operations, of which those of an
-    encoder are faster than XLA's. Functions of many small operations are faster in XLA, which
-    fuses them. Elsewhere the function stays as it is: called eagerly it would be compiled for
-    every new shape, and on a GPU Keras has compiled the step around it.
+    There Keras leaves a training step to TensorFlow's own operations: those of an encoder are
+    faster than XLA's. Functions of many small operations are faster in XLA, which fuses them.
+    Elsewhere the function stays as it is: called eagerly it would be compiled for every new shape,
+    and on a GPU Keras has already compiled the step around it.
 
     Args:
         function: From tensors to tensors, without variables and random draws.
@@ -27,13 +29,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def cond(predicate: Any, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
-    """``keras.ops.cond``, which with PyTorch costs more by itself than a small loss.
+def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
+    """``keras.ops.cond``, without its overhead on PyTorch, which exceeds a small loss.
 
     Args:
-        predicate: A tensor of one truth value.
-        if_true: Gives tensors, where it holds.
-        if_false: Gives such of the same shapes and dtypes, where it does not.
+        predicate: Boolean scalar.
+        if_true: Returns the tensors if it is true.
+        if_false: Returns tensors of the same shapes and dtypes if it is false.
     """
     import keras  # noqa: PLC0415
 
@@ -42,12 +44,12 @@ def cond(predicate: Any, if_true: Callable[[], Any], if_false: Callable[[], Any]
     return keras.ops.cond(predicate, if_true, if_false)
 
 
-def repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
+def repeat(count: int | Tensor, body: Callable[[Any, Any], Any], carry: Any) -> Any:
     """``carry = body(index, carry)`` for every index, strictly one after the other.
 
     Args:
-        count: How often, an integer or a tensor of one.
-        body: Gives what it was given, of the same structure, shapes and dtypes.
+        count: Number of rounds, an integer or an integer scalar.
+        body: Returns the next ``carry``, of the same structure, shapes and dtypes.
         carry: Nested tensors.
     """
     import keras  # noqa: PLC0415
@@ -56,7 +58,7 @@ def repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
         return keras.ops.fori_loop(0, count, body, carry)
     import tensorflow as tf  # noqa: PLC0415
 
-    # Keras' loop lets TensorFlow begin ten rounds at a time, with the memory of all of them.
+    # In Keras' loop TensorFlow starts ten rounds at a time and needs the memory of all of them.
     _, carry = tf.while_loop(
         lambda index, _: index < count,
         lambda index, carry: (index + 1, body(index, carry)),
@@ -66,10 +68,38 @@ def repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
     return carry
 
 
+def custom_gradient(
+    function: Callable[..., tuple[Tensor, Callable[[Tensor], Any]]],
+) -> Callable[..., Tensor]:
+    """``keras.ops.custom_gradient``, the same on each backend.
+
+    Args:
+        function: From tensors to a tensor and its pullback, which takes the upstream gradient, of
+            the tensor's shape, and returns one gradient per input, as a tuple if there are many.
+
+    Returns:
+        A function from the same tensors to the tensor, differentiated by the pullback.
+    """
+    import keras  # noqa: PLC0415
+
+    @keras.ops.custom_gradient
+    def differentiable(*inputs: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        output, pull_back = function(*inputs)
+
+        def pull_back_upstream(*arguments: Tensor, upstream: Tensor = None) -> Any:
+            # TensorFlow and JAX pass the upstream gradient alone. PyTorch passes it by name, after
+            # the inputs.
+            return pull_back(arguments[0] if upstream is None else upstream)
+
+        return output, pull_back_upstream
+
+    return differentiable
+
+
 def pull_back(
-    function: Callable[..., tuple[Any, Any]], inputs: list[Any], upstream: Any
-) -> tuple[list[Any], Any]:
-    """Gradients of a function that gives a tensor, and something else beside it.
+    function: Callable[..., tuple[Tensor, Any]], inputs: list[Tensor], upstream: Tensor
+) -> tuple[list[Tensor], Any]:
+    """Gradients of a function that returns a tensor, and something else beside it.
 
     Args:
         function: From the inputs to a tensor and something else, which is not differentiated.
@@ -78,7 +108,7 @@ def pull_back(
 
     Returns:
         Gradients with respect to the inputs, zeros where the tensor does not depend on one, and
-        what the function gave beside the tensor.
+        what the function returned beside the tensor.
     """
     import keras  # noqa: PLC0415
 
@@ -114,8 +144,8 @@ def fuses_batch_normalization() -> bool:
     return keras.backend.backend() in ("tensorflow", "torch")
 
 
-def fuses_exact_batch_normalization(x: Any) -> bool:
-    """Whether :func:`batch_normalization` takes a tensor with next to no epsilon.
+def fuses_exact_batch_normalization(x: Tensor) -> bool:
+    """Whether :func:`batch_normalization` takes this tensor with a negligible epsilon.
 
     TensorFlow takes float32 alone, and on a GPU its library asks for a larger epsilon.
     """
@@ -128,18 +158,20 @@ def fuses_exact_batch_normalization(x: Any) -> bool:
     return keras.backend.backend() == "torch" and x.device.type == "cpu"
 
 
-def batch_normalization(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def batch_normalization(
+    x: Tensor, scale: Tensor, offset: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Batch normalisation in training, in one operation, with TensorFlow or PyTorch.
 
     Args:
         x: Tensor ``[batch, height, width, channels]``, float32; with PyTorch also float64.
         scale: Factor of each channel after normalisation, ``[channels]``, float32.
-        offset: What is added then, ``[channels]``, float32.
-        epsilon: What is added to the variance before its root is taken.
+        offset: Added to each channel after that, ``[channels]``, float32.
+        epsilon: Added to the variance before its root is taken.
 
     Returns:
-        What comes out, of the shape of ``x``; mean and variance of each channel, ``[channels]``,
-        through which no gradient is to be taken.
+        The normalised tensor, of the shape of ``x``; mean and biased variance of each channel,
+        ``[channels]``, which are not to be differentiated.
     """
     import keras  # noqa: PLC0415
 
@@ -162,5 +194,5 @@ def batch_normalization(x: Any, scale: Any, offset: Any, epsilon: float) -> tupl
         y = y.permute(0, 2, 3, 1)
         if count == 1:  # it has divided by 0
             variance = mean.new_zeros(mean.shape)
-    # Both give the variance that they expect of other samples: more than that of these.
+    # Both return the unbiased variance, which divides by count - 1.
     return y, mean, variance * ((count - 1) / count)

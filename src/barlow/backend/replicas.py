@@ -1,12 +1,12 @@
-"""Many devices: what can be known of them."""
+"""Replicas of a model on several devices."""
 
 
 def in_custom_replica_loop() -> bool:
     """Whether the caller runs under a ``tf.distribute`` strategy outside Keras' training loop.
 
-    Keras computes a compiled model's loss in the name scope ``compile_loss``, in ``fit`` and
-    ``evaluate``, eagerly and in graphs; nothing else that can be seen from a loss tells Keras'
-    own loop from another.
+    Keras computes the loss of a compiled model in the name scope ``compile_loss``, in ``fit`` and
+    ``evaluate``, eagerly and in graphs. A loss sees nothing else that tells Keras' own loop from
+    another.
     """
     import keras  # noqa: PLC0415 - not before a backend is chosen
 

@@ -1,4 +1,17 @@
-"""The `barlow` command: a command parses, calls one function and shows the result."""
+"""The `barlow` command: a command parses, calls one function and shows the result.
+
+Nothing here imports Keras, Matplotlib or scikit-learn before a command needs it, so that help and
+errors of usage come at once.
+"""
+
+from barlow.errors import MissingPackage, extra
+
+try:
+    with extra("cli", "The barlow command"):
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+except MissingPackage as error:
+    raise SystemExit(str(error)) from error
 
 from barlow.cli.app import app, main
 

@@ -1,4 +1,4 @@
-"""Images from files that hold them as one array: of NumPy, and IDX."""
+"""Images from files that hold them as one array: NumPy's and IDX."""
 
 import gzip
 import math
@@ -21,10 +21,11 @@ _NPZ_LABELS = ("labels", "y", "y_train")
 def load_arrays(
     path: pathlib.Path, image_size: tuple[int, int] | None = None, channels: int | None = None
 ) -> Images:
-    """Images of a file, with their labels if it has any.
+    """Images of a file, with labels if it has any. Their names are the row numbers.
 
     Raises:
-        ValueError: If it cannot be read, or its images are not as they are asked for.
+        InvalidInput: If it cannot be read, or its images do not have the size or the channels
+            that are asked for.
     """
     try:
         if path.suffix == ".npy":
@@ -46,16 +47,18 @@ def _check_as_asked(
     if image_size not in (None, tuple(size)) or channels not in (None, found):
         raise InvalidInput(
             f"its images have the size {size[0]} x {size[1]} and {found} channels, and only "
-            "image files are brought to others. "
+            "image files can be resized or converted. "
             f"Received: image_size={image_size}, channels={channels}."
         )
 
 
 def _load_numpy(path: pathlib.Path, kind: type) -> Any:
-    """Content of a file of NumPy, which goes by what is in it and not by its name."""
+    """Content of a NumPy file. NumPy looks at the content, so the name may be wrong."""
     content = np.load(path, allow_pickle=False)
     if not isinstance(content, kind):
-        raise InvalidInput(f"it is not an {path.suffix} file; call it what it is, .npy or .npz.")
+        raise InvalidInput(
+            f"it is not an {path.suffix} file; rename it to .npy or .npz, whichever it is."
+        )
     return content
 
 
@@ -91,5 +94,8 @@ def _read_idx(path: pathlib.Path) -> np.ndarray:
     shape = tuple(np.frombuffer(content, ">u4", count=rank, offset=4).tolist())
     start = 4 + 4 * rank
     if len(content) - start != math.prod(shape) * dtype.itemsize:
-        raise InvalidInput(f"{path.name} announces an array of shape {shape} and is cut short.")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+        raise InvalidInput(
+            f"{path.name} is cut short: its header declares an array of shape {shape}."
+        )
+    # A copy, because an array of `bytes` is read-only, which PyTorch warns about.
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).copy()

@@ -1,4 +1,4 @@
-"""Images to batches: shuffled, read ahead by threads, the same for a seed however they are read."""
+"""Shuffled batches of images, read ahead by threads; the seed and the step determine each batch."""
 
 import concurrent.futures
 import functools
@@ -14,38 +14,38 @@ from barlow.errors import InvalidInput
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches of one size, without end, for ``fit(..., steps_per_epoch=...)``.
+    """Endless shuffled batches of one size, for ``fit(..., steps_per_epoch=...)``.
 
-    Every epoch has an order of its own, of all images; what is left over waits for another
-    epoch's order, since the statistics of the loss are those of the batch and a small last batch
-    would be a different, noisier loss.
+    Every epoch shuffles all images anew. The images that do not fill a last batch are left out of
+    that epoch: the loss uses statistics of the batch, so a small batch would have a different,
+    noisier loss.
 
-    A batch is a function of the seed and its step, counted over all epochs, and of nothing else:
-    not of the number of threads, nor of what was read before. So training goes on where it
-    stopped with ``start=int(model.optimizer.iterations)``.
+    A batch depends only on the seed and on its step, counted over all epochs: not on the number of
+    threads, nor on what was read before. So ``start=int(model.optimizer.iterations)`` resumes a
+    training.
 
-    The images of the next batches are read while the model learns from this one, by threads:
-    decoding an image leaves Python to the others, and nothing has to be copied between processes.
-    An image that cannot be read (any more) is named in ``skipped``, and the one at its place in
-    the next batch stands in for it; next time it is tried again.
+    Threads read the next batches while the model trains on this one: decoding releases Python's
+    lock, and nothing is copied between processes. An image that cannot be read is listed in
+    ``skipped``, and the image at its place in the next batch replaces it; the next epoch tries it
+    again.
 
     Args:
         pixels: Images, shape ``[images, ...]``: an array, or the lazy ``pixels`` of
             :func:`barlow.data.load`.
-        batch_size: Images per batch, at least 2 and at most their number.
+        batch_size: Images per batch, at least 2 and at most the number of images.
         seed: Seed of the order, an integer, >= 0.
         start: Step of the first batch, >= 0. Defaults to 0.
-        workers: Threads that read, >= 1; more than there are cores help where files come over a
+        workers: Threads that read, >= 1; more than the number of cores help if files come over a
             network. Defaults to ``None``: one per core.
-        ahead: Batches to read ahead, >= 0; so many and two more are in memory at most. Defaults
-            to 2.
+        ahead: Batches to read ahead, >= 0; at most ``ahead + 2`` are in memory. Defaults to 2.
 
     Attributes:
         steps_per_epoch: Batches in an epoch.
-        skipped: Why an image could not be read, by where it is; for all so far.
+        skipped: For every image that could not be read so far: why, by where it is.
 
     Raises:
-        ValueError: If an argument is out of its bounds; by a batch, if no image can be read.
+        InvalidInput: If an argument is out of its bounds; when a batch is read, if no image can
+            be read.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1)).astype("uint8")
@@ -61,7 +61,7 @@ class Batches(keras.utils.PyDataset):
         ... )
     """
 
-    num_batches = None  # tells Keras that there is no end, so that steps are not those of an epoch
+    num_batches = None  # endless for Keras, which then takes `steps_per_epoch`
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class Batches(keras.utils.PyDataset):
         workers: int | None = None,
         ahead: int = 2,
     ):
-        super().__init__()  # to Keras one worker, which asks for one batch after the other
+        super().__init__()  # for Keras one worker, which asks for the batches in order
         if not 2 <= batch_size <= len(pixels):
             raise InvalidInput(
-                "A batch takes at least 2 images and at most all of them. "
+                "A batch must have at least 2 images and at most all of them. "
                 f"Received: batch_size={batch_size} with {len(pixels)} images."
             )
         for name, value, smallest in (("seed", seed, 0), ("start", start, 0), ("ahead", ahead, 0)):
@@ -90,7 +90,7 @@ class Batches(keras.utils.PyDataset):
         self._threads = concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count())
         self._reading: dict[int, tuple[np.ndarray, list[concurrent.futures.Future]]] = {}
 
-        @functools.lru_cache(maxsize=2)  # reading ahead goes over the end of an epoch
+        @functools.lru_cache(maxsize=2)  # reading ahead crosses the end of an epoch
         def order(epoch: int) -> np.ndarray:
             return np.random.default_rng((seed, epoch)).permutation(len(pixels))
 
@@ -105,13 +105,15 @@ class Batches(keras.utils.PyDataset):
         return (batch,)
 
     def _read(self, step: int) -> tuple[np.ndarray, list[concurrent.futures.Future]]:
-        """A batch, and the work that fills it."""
+        """A batch, and the futures that fill it."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order, first = self._order(epoch), index * self._batch_size
         batch = np.empty((self._batch_size, *self._pixels.shape[1:]), self._pixels.dtype)
         if isinstance(self._pixels, np.ndarray):
             chosen = order[first : first + self._batch_size]
-            take = functools.partial(np.take, axis=0, out=batch, mode="clip")  # others copy `out`
+            take = functools.partial(
+                np.take, axis=0, out=batch, mode="clip"
+            )  # other modes copy `out`
             return batch, [self._threads.submit(take, self._pixels, chosen)]
         return batch, [
             self._threads.submit(self._fill, batch[i], order, first + i)
@@ -119,10 +121,11 @@ class Batches(keras.utils.PyDataset):
         ]
 
     def _fill(self, place: np.ndarray, order: np.ndarray, position: int) -> None:
-        """Read the image at a position of the order to its place, or another if it is bad.
+        """Read the image at a position of the order into its place, or another if it is bad.
 
-        The first in question is at the same place of the next batch: it is another one every
-        epoch, and images that are bad together, as a folder that vanished, have many stand-ins.
+        The first candidate is at the same place of the next batch: it differs from epoch to epoch,
+        and images that are bad together, as in a folder that was deleted, get many different
+        replacements.
         """
         last, after = None, position + self._batch_size
         for candidate in itertools.chain([position], range(after, after + len(order))):

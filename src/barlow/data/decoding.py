@@ -1,17 +1,23 @@
-"""One image file to pixels: upright, opaque, 8 bits, of one size."""
+"""Decode one image file to pixels: upright, opaque, 8 bits, of a given size."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
-from PIL import Image, ImageColor, UnidentifiedImageError
 
 from barlow.data.lazy import MAX_PIXELS, BadImage
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, extra
+
+with extra("cli", "Reading image files"):
+    from PIL import Image, ImageColor, UnidentifiedImageError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What is read. Pillow reads much else, such as HDF5 and MPEG, which among photos is a mistake."""
+"""Formats that are read. Pillow also knows HDF5, MPEG and others, which are not photos."""
+
+RESIZE = "centre crop, bicubic"
+"""How :func:`decode` brings an image to another size."""
 
 _DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_DEEP_GREY)
@@ -26,17 +32,17 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Image.init()  # reads all formats now, where later threads would all do it at once
+Image.init()  # loads the formats now, before many threads do so at once
 
 
 class File(Protocol):
-    """What opens as a :class:`pathlib.Path` does, and as text says where it is."""
+    """A file that opens as a :class:`pathlib.Path` does; ``str`` of it says where it is."""
 
     def open(self, mode: str, /) -> IO[bytes]: ...  # noqa: D102
 
 
 class Header(NamedTuple):
-    """What is known of an image before it is decoded."""
+    """Properties of an image that are known before it is decoded."""
 
     size: tuple[int, int]
     """``(width, height)``, upright."""
@@ -46,8 +52,14 @@ class Header(NamedTuple):
     transparent: bool
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file name has the extension of an image format that is read."""
+    extension = os.path.splitext(name)[1].lower()  # noqa: PTH122 - also in archives and on links
+    return Image.registered_extensions().get(extension) in FORMATS
+
+
 def read_header(file: File, max_pixels: int = MAX_PIXELS) -> Header:
-    """What is known of an image before it is decoded.
+    """Properties of an image, without decoding it.
 
     Raises:
         BadImage: If it cannot be read.
@@ -65,18 +77,19 @@ def decode(
     background: str = "white",
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
-    """Pixels of an image file; of an animation, those of the first frame.
+    """Pixels of an image file; for an animation, of its first frame.
 
-    The longer side is cropped to the middle, the rest resampled bicubically. A JPEG at least
-    four times as large as asked for is decoded at half, a quarter or an eighth of its size, but
-    never at less than twice what is asked for, which differs by less than a grey level on average.
+    The longer side is cropped to the middle, the rest is resampled bicubically. A JPEG at least
+    four times as large as ``image_size`` is decoded at half, a quarter or an eighth of its size,
+    but never at less than twice ``image_size``: the result differs by less than a grey level on
+    average.
 
     Args:
-        file: A path, or what opens and names itself as one.
+        file: A path, or another :class:`File`.
         image_size: ``(height, width)`` of the result.
         channels: 1 for grey, 3 for colour.
-        background: Colour that shows where the image is transparent, a name or ``#rrggbb``.
-        max_pixels: Number of pixels from which an image is refused before it is decoded.
+        background: Colour behind transparent images, a name or ``#rrggbb``.
+        max_pixels: Largest number of pixels; a larger image is refused before it is decoded.
 
     Returns:
         Shape ``[height, width, channels]``, uint8.
@@ -86,22 +99,23 @@ def decode(
 
     Example:
         >>> from PIL import Image
+        >>> from barlow.data.decoding import decode
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "red.png"
         >>> Image.new("RGB", (60, 40), "red").save(path)
-        >>> barlow.data.decoding.decode(path, (8, 8), channels=3)[0, 0].tolist()
+        >>> decode(path, (8, 8), channels=3)[0, 0].tolist()
         [255, 0, 0]
     """
     mode = "L" if channels == 1 else "RGB"
     with _opened(file, max_pixels) as image:
         twice = 2 * max(image_size)
-        reduced = image.draft(mode, (twice, twice))  # of JPEG alone; of all others nothing
+        reduced = image.draft(mode, (twice, twice))  # None unless it is a JPEG
         image.load()
-        # A reduced image may end in part of a pixel, so its size is not the one of its array.
+        # A reduced image may end within a pixel, so its true size is not that of its array.
         width, height = reduced[1][2:] if reduced else image.size
         orientation = _orientation(image)
         to_height, to_width = image_size[::-1] if orientation >= 5 else image_size
         scale = min(width / to_width, height / to_height)
-        # Above 0 only by more than rounding, or Pillow would find the box out of the image.
+        # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
         left, top = max(0, width - scale * to_width) / 2, max(0, height - scale * to_height) / 2
         resized = _converted(image, mode, background).resize(
             (to_width, to_height),
@@ -114,10 +128,10 @@ def decode(
 
 
 def check_options(background: str, max_pixels: int) -> None:
-    """Refuse what no image could be read with, which else would seem to be bad images.
+    """Refuse options with which no image can be read, before every image seems bad.
 
     Raises:
-        ValueError: If an option is not valid.
+        InvalidInput: If an option is not valid.
     """
     if max_pixels < 1:
         raise InvalidInput(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
@@ -132,8 +146,8 @@ def check_options(background: str, max_pixels: int) -> None:
 
 @contextlib.contextmanager
 def _opened(file: File, max_pixels: int) -> Iterator[Any]:
-    """The image in a file, and :class:`BadImage` for whatever goes wrong with it."""
-    # Pillow's limit is one for the whole process; it gives way only to who asks for more.
+    """The image in a file; any error becomes a :class:`BadImage`."""
+    # Pillow has one limit for the whole process: it is raised if needed, never lowered.
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:
@@ -149,27 +163,27 @@ def _opened(file: File, max_pixels: int) -> Iterator[Any]:
         ) from error
     except UnidentifiedImageError as error:
         raise BadImage(file, f"it is damaged, or none of {', '.join(FORMATS)}") from error
-    except Exception as error:  # damage makes Pillow raise nearly anything
+    except Exception as error:  # Pillow raises nearly any error on a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadImage(file, reason) from error
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 .. 8; 1 is upright."""
-    if "exif" not in image.info:  # Pillow turns TIFF itself; a PNG may have it at its end
+    """Orientation of EXIF, 1 .. 8; 1 is upright."""
+    if "exif" not in image.info:  # Pillow turns TIFF itself; a PNG may have EXIF at its end
         return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged, which is no reason to lose the image
+    except Exception:  # damaged EXIF is no reason to lose the image
         return 1
 
 
 def _converted(image: Image.Image, mode: str, background: str) -> Image.Image:
-    """Grey or colour of 8 bits, opaque."""
+    """The image as grey (``"L"``) or colour (``"RGB"``) of 8 bits, opaque."""
     if image.mode in _DEEP_GREY:
         image = _eight_bits(image)
     elif image.mode == "F":
-        raise InvalidInput("its pixels are floats, of which the range is not known")
+        raise InvalidInput("its pixels are floats, and their range is not known")
     elif image.has_transparency_data:
         opaque = Image.new("RGBA", image.size, background)
         opaque.alpha_composite(image.convert("RGBA"))
@@ -178,7 +192,7 @@ def _converted(image: Image.Image, mode: str, background: str) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits scaled to 8, where Pillow would make white of all above 255."""
+    """Grey of 16 bits scaled to 8; Pillow alone would turn all values above 255 into white."""
     values = np.asarray(image)
     low, high = values.min(), values.max()
     if not 0 <= low <= high < 2**16:

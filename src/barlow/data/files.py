@@ -1,15 +1,18 @@
-"""Image files, wherever they lie, to images of one size."""
+"""Image files of any source as images of one size."""
 
 import functools
 from collections.abc import Sequence
 
-from barlow.data.decoding import Header, check_options, decode, read_header
-from barlow.data.images import Images, check_any, in_memory, read_all
+import numpy as np
+
+from barlow.data.decoding import RESIZE, Header, check_options, decode, read_header
+from barlow.data.images import Images
 from barlow.data.lazy import BadImage, LazyPixels
 from barlow.data.listing import Listing
+from barlow.data.reading import check_any, in_memory, read_all
+from barlow.pixels import SMALL
 from barlow.progress import Track
 
-_LARGEST_OWN_SIZE = 64
 _DEFAULT_SIZE = (32, 32)
 
 
@@ -22,47 +25,53 @@ def load_files(
     memory: int,
     track: Track,
 ) -> Images:
-    """Images of the files that a source comes down to.
+    """Images of the files of a source.
 
     The options are those of :func:`barlow.data.load`.
     """
     check_options(background, max_pixels)
-    files, labels, skipped, notes = listing
+    files = [entry.file for entry in listing.entries]
     read = functools.partial(read_header, max_pixels=max_pixels)
-    found = list(read_all(read, files, track, "Looking at images"))
-    bad = [BadImage(*what) for what in skipped] + [b for b in found if isinstance(b, BadImage)]
-    skipped = [(image.source, image.reason) for image in bad]
-    good = [i for i, header in enumerate(found) if isinstance(header, Header)]
-    check_any(len(good), skipped)
-    headers = [found[i] for i in good]
+    found = list(read_all(read, files, track, "Reading image headers"))
+    bad = [*(BadImage(*which) for which in listing.skipped), *_only(BadImage, found)]
+    headers = _only(Header, found)
+    skipped = tuple((image.source, image.reason) for image in bad)
+    check_any(len(headers), skipped)
 
     image_size = image_size or _own_size(headers) or _DEFAULT_SIZE
     own_channels = 1 if all(header.grey for header in headers) else 3
     channels = channels or own_channels
-    notes = [*notes, *_notes(headers, image_size, background)]
+    notes = [*listing.notes, *_notes(headers, image_size, background)]
     if channels != own_channels:
         notes.append(f"The images were made {'grey' if channels == 1 else 'colour'}.")
-    pixels = LazyPixels(
-        [files[i] for i in good],
-        (image_size[0], image_size[1], channels),
-        functools.partial(
-            decode,
-            image_size=image_size,
-            channels=channels,
-            background=background,
-            max_pixels=max_pixels,
-        ),
+    read = functools.partial(
+        decode,
+        image_size=image_size,
+        channels=channels,
+        background=background,
+        max_pixels=max_pixels,
     )
-    labels = None if labels is None else labels[good]
-    images = Images(pixels, labels, tuple(notes), tuple(skipped))
-    return in_memory(images, track) if pixels.nbytes <= memory else images
+    labels = [entry.label for entry in listing.entries]
+    images = Images(
+        LazyPixels(files, (image_size[0], image_size[1], channels), read),
+        None if None in labels else np.array(labels),
+        tuple(notes),
+        skipped,
+        np.array([entry.name for entry in listing.entries], dtype=object),
+        RESIZE,
+    )[np.array([isinstance(header, Header) for header in found])]
+    return in_memory(images, track) if images.pixels.nbytes <= memory else images
+
+
+def _only(kind: type, found: Sequence[object]) -> list:
+    return [each for each in found if isinstance(each, kind)]
 
 
 def _own_size(headers: Sequence[Header]) -> tuple[int, int] | None:
-    """``(height, width)`` of the images where they share one that is small enough to keep."""
+    """``(height, width)`` of the images if they share one that is small."""
     width, height = headers[0].size
     shared = all(header.size == (width, height) for header in headers)
-    return (height, width) if shared and max(width, height) <= _LARGEST_OWN_SIZE else None
+    return (height, width) if shared and max(width, height) <= SMALL else None
 
 
 def _notes(headers: Sequence[Header], image_size: tuple[int, int], background: str) -> list[str]:

@@ -1,26 +1,23 @@
-"""The image files of a folder, and the labels that its subfolders are."""
+"""The image files of a folder, with its subfolders as labels."""
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-import numpy as np
-from PIL import Image
-
-from barlow.data.decoding import FORMATS
-from barlow.data.listing import Listing
+from barlow.data.decoding import FORMATS, is_image_name
+from barlow.data.listing import Entry, Listing, Skipped
 from barlow.errors import InvalidInput
-
-Skipped = list[tuple[str, str]]
 
 
 def list_folder(folder: pathlib.Path) -> Listing:
-    """Image files below a folder in a fixed order, their labels, and what cannot be looked into.
+    """Image files below a folder in a fixed order, named by their paths from it on.
 
-    Links are followed, but not back to a folder that they lie in. What is hidden is left out.
+    The label of an image is the first subfolder of its path, if all images lie in subfolders and
+    there are at least two. Links are followed, except those to a folder around them. Hidden files
+    and folders are left out.
 
     Raises:
-        ValueError: If there are no image files.
+        InvalidInput: If there are no image files.
     """
     skipped: Skipped = []
     paths = list(walk(folder, skipped, is_image_name))
@@ -28,22 +25,16 @@ def list_folder(folder: pathlib.Path) -> Listing:
         raise InvalidInput(
             f"There are no image files in {folder} or below it. Known: {', '.join(FORMATS)}."
         )
-    return Listing(paths, class_labels(folder, paths), skipped)
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file by its name is a photo."""
-    extension = os.path.splitext(name)[1].lower()  # noqa: PTH122 - also in archives and on links
-    return Image.registered_extensions().get(extension) in FORMATS
-
-
-def class_labels(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> np.ndarray | None:
-    """The first subfolder of every path, if all lie in one and there are at least two."""
-    parts = [path.relative_to(folder).parts for path in paths]
-    names = {part[0] for part in parts}
-    if len(names) < 2 or any(len(part) == 1 for part in parts):
-        return None
-    return np.array([part[0] for part in parts])
+    within = [path.relative_to(folder) for path in paths]
+    subfolders = {path.parts[0] for path in within}
+    labelled = len(subfolders) > 1 and all(len(path.parts) > 1 for path in within)
+    return Listing(
+        [
+            Entry(name.as_posix(), path, name.parts[0] if labelled else None)
+            for name, path in zip(within, paths, strict=True)
+        ],
+        skipped,
+    )
 
 
 def walk(
@@ -52,9 +43,10 @@ def walk(
     wanted: Callable[[str], bool],
     above: tuple[tuple[int, int], ...] = (),
 ) -> Iterator[pathlib.Path]:
-    """Files below a folder of which the name is wanted, in the order of their names.
+    """Files below a folder whose names are wanted, in the order of their names.
 
-    What cannot be looked into is added to ``skipped``. ``above`` is what the folder lies in.
+    A folder that cannot be read is added to ``skipped``. ``above`` identifies the folders around
+    this one.
     """
     try:
         status = folder.stat()
@@ -71,6 +63,6 @@ def walk(
             continue
         if os.path.isdir(path):  # noqa: PTH112 - False, not an error, for links in a circle
             yield from walk(path, skipped, wanted, (*above, identity))
-        # A link that leads nowhere is a bad image; a pipe or a device is none.
+        # A broken link is a bad image; a pipe or a device is not an image at all.
         elif wanted(entry.name) and (entry.is_symlink() or entry.is_file()):
             yield path

@@ -1,12 +1,12 @@
-"""Images in a dataset of Hugging Face's ``datasets``, in memory or saved to disk."""
+"""Images in a dataset of Hugging Face's ``datasets``, loaded or saved to disk."""
 
 import io
 import pathlib
 from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
-from barlow.data.listing import Label, Listing, labelled
-from barlow.errors import InvalidInput
+from barlow.data.listing import Entry, Label, Listing, labelled
+from barlow.errors import InvalidInput, extra
 
 _MODULES = ("datasets.arrow_dataset", "datasets.dataset_dict", "datasets.iterable_dataset")
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
@@ -14,7 +14,7 @@ _LABEL = "label"
 
 
 class Row(NamedTuple):
-    """The image of a row of a dataset; opens as a path does."""
+    """The image of a row of a dataset, which opens as a path does."""
 
     dataset: Any
     column: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
     name: str
 
     def open(self, mode: str = "rb", /) -> IO[bytes]:
-        """Open it to read bytes."""
+        """Open the image to read bytes."""
         image = self.dataset[self.number][self.column]
         if image is None:
             raise InvalidInput("it has no image")
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 def is_dataset(source: Any) -> bool:
-    """Whether an object is a dataset, or several, without importing ``datasets``."""
+    """Whether an object is a dataset or a dict of datasets, without importing ``datasets``."""
     return any(kind.__module__ in _MODULES for kind in type(source).__mro__)
 
 
@@ -47,18 +47,14 @@ def is_saved_dataset(folder: pathlib.Path) -> bool:
 
 
 def list_saved_dataset(folder: pathlib.Path) -> Listing:
-    """Images of the dataset that was saved in a folder, and their labels.
+    """Images of the dataset that was saved in a folder, named by their row numbers.
 
     Raises:
-        ModuleNotFoundError: If ``datasets`` is not installed.
-        ValueError: If the folder is damaged, or the dataset is not one of images.
+        InvalidInput: If the folder is damaged, or the dataset has no images.
+        MissingPackage: If ``datasets`` is not installed.
     """
-    try:
-        import datasets  # noqa: PLC0415 - only who has such a dataset needs it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"Reading {folder} needs {error.name}. Install it with: pip install 'barlow[data]'"
-        ) from error
+    with extra("data", f"Reading {folder}"):
+        import datasets  # noqa: PLC0415 - optional
     if (folder / _SAVED_SPLITS).exists():
         splits = sorted(path.name for path in folder.iterdir() if is_saved_dataset(path))
         raise InvalidInput(
@@ -73,16 +69,17 @@ def list_saved_dataset(folder: pathlib.Path) -> Listing:
 
 
 def list_dataset(dataset: Any, name: str = "dataset") -> Listing:
-    """Images of a ``datasets.Dataset``, and their labels.
+    """Images of a ``datasets.Dataset``, named by their row numbers.
 
-    The images are those of the one column with the feature ``Image``. Labels are the names of the
-    classes of the one column with the feature ``ClassLabel``, else what a column ``label`` holds.
+    The images are those of the only column with the feature ``Image``. The labels are the class
+    names of the only column with the feature ``ClassLabel``, or else the values of a column
+    ``label``.
 
     Raises:
-        ValueError: If it has several splits, is a stream, or has not one column of images.
+        InvalidInput: If it has several splits, is a stream, or does not have exactly one column
+            of images.
     """
-    import datasets  # noqa: PLC0415
-
+    datasets = _library()
     if isinstance(dataset, dict):
         splits = list(dataset)
         raise InvalidInput(
@@ -97,25 +94,35 @@ def list_dataset(dataset: Any, name: str = "dataset") -> Listing:
     column = _image_column(dataset)
     if not len(dataset):
         raise InvalidInput("The dataset has no rows.")
-    # As bytes, so that they are decoded as all others are; without the format, which may be
-    # that of a framework, or a function.
+    # As bytes, so that they are decoded like all other files; without the dataset's format, which
+    # may be the arrays of a framework, or a function.
     images = dataset.with_format(None).select_columns(column)
     images = images.cast_column(column, datasets.Image(decode=False))
-    rows = [Row(images, column, number, name) for number in range(len(images))]
     classes = _columns(dataset, datasets.ClassLabel)
-    if len(classes) > 1:
-        note = f"Labels are left out: {' and '.join(classes)} are columns of labels. {_CHOOSE}"
-        return Listing(rows, notes=[note])
-    return labelled(rows, _labels(dataset.with_format(None), *classes))
+    several = len(classes) > 1
+    labels = [None] * len(dataset) if several else _labels(dataset.with_format(None), *classes)
+    listing = labelled(
+        [
+            Entry(str(number), Row(images, column, number, name), label)
+            for number, label in enumerate(labels)
+        ]
+    )
+    note = f"Labels are left out: {' and '.join(classes)} are columns of labels. {_CHOOSE}"
+    return listing._replace(notes=[note]) if several else listing
 
 
 _CHOOSE = "Choose with dataset.select_columns([...])."
 
 
-def _image_column(dataset: Any) -> str:
-    import datasets  # noqa: PLC0415
+def _library() -> Any:
+    with extra("data", "Reading a dataset"):
+        import datasets  # noqa: PLC0415 - optional
 
-    columns = _columns(dataset, datasets.Image)
+        return datasets
+
+
+def _image_column(dataset: Any) -> str:
+    columns = _columns(dataset, _library().Image)
     if len(columns) > 1:
         raise InvalidInput(f"The dataset has the columns of images {', '.join(columns)}. {_CHOOSE}")
     if not columns:
@@ -138,5 +145,5 @@ def _labels(dataset: Any, column: str = _LABEL) -> Sequence[Label]:
     names = getattr(dataset.features[column], "names", None)
     if names is None:
         return labels
-    # -1 is how datasets writes that there is none.
+    # `datasets` writes -1 for no class.
     return [None if label in (None, -1) else names[label] for label in labels]

@@ -1,59 +1,146 @@
-"""Images, in memory or on disk, in the one format that everything after them expects."""
+"""Images of one size with their labels and names, in memory or on disk."""
 
-import concurrent.futures
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from barlow.data.lazy import BadImage, LazyPixels
+from barlow.data.lazy import LazyPixels
 from barlow.errors import InvalidInput
-from barlow.progress import Track, silent
+from barlow.pixels import factor_to_255
 
 Pixels = np.ndarray | LazyPixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Images of one size, and their labels if the source has any.
+    """Images of one size, each with its name, and with its label if the source has labels.
+
+    ``images[index]`` takes a slice, row numbers or a mask and returns :class:`Images`: pixels,
+    labels and names are indexed together, lazy pixels are not read. A single number is refused:
+    ``images[[3]]`` is one image.
 
     Args:
         pixels: Shape ``[images, height, width, channels]``, values 0 .. 255, uint8 or float32:
-            an array, or :class:`LazyPixels` where they are too many for the memory.
+            an array, or :class:`LazyPixels` if they do not fit in memory.
         labels: One label per image, shape ``[images]``, or ``None``.
         notes: What was done to the images on the way, one sentence each.
-        skipped: Images of the source that could not be read: where each is, and why not.
+        skipped: Images of the source that cannot be read: where each is, and why.
+        names: One text per image, shape ``[images]``, kept as an array of ``str`` objects.
+            Defaults to ``None``: the row numbers ``"0"``, ``"1"``, ... :func:`barlow.data.load`
+            says how it names images.
+        resize: How image files were brought to their size; ``""`` for images of other sources.
+
+    Raises:
+        InvalidInput: If there is not one label and one name per image.
+
+    Example:
+        >>> pixels = np.zeros((3, 8, 8, 1), "uint8")
+        >>> images = barlow.data.Images(pixels, labels=[7, 8, 9], names=["a", "b", "c"])
+        >>> chosen = images[[2, 0]]
+        >>> chosen.pixels.shape, chosen.labels.tolist(), chosen.names.tolist()
+        ((2, 8, 8, 1), [9, 7], ['c', 'a'])
     """
 
     pixels: Pixels
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    names: np.ndarray = None  # pyright: ignore[reportAssignmentType] - row numbers instead
+    resize: str = ""
+
+    def __post_init__(self) -> None:
+        count = len(self.pixels)
+        names: Any = map(str, range(count)) if self.names is None else self.names
+        # Objects, because fixed-width strings would all be as long as the longest path.
+        names = np.asarray(names if isinstance(names, np.ndarray) else list(names), dtype=object)
+        if names.shape != (count,) or not all(isinstance(name, str) for name in names):
+            raise InvalidInput(
+                f"There must be one text per image as its name, shape ({count},). "
+                f"Received: names of shape {names.shape}. To choose images, index them as one "
+                "object: images[rows]."
+            )
+        object.__setattr__(self, "names", names)
+        if self.labels is None:
+            return
+        labels = np.asarray(self.labels)
+        if labels.shape != (count,):
+            raise InvalidInput(
+                f"There must be one label per image, shape ({count},). "
+                f"Received: labels of shape {labels.shape}."
+            )
+        object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "Images":
+        """Some of the images, in the order of the index.
+
+        Args:
+            index: A slice, row numbers or a mask, as for a NumPy array.
+
+        Returns:
+            The images. A slice of an array is a view of it, as in NumPy.
+
+        Raises:
+            IndexError: If there is no such image.
+            TypeError: If the index is a single number, or not one-dimensional.
+        """
+        rows: Any = index
+        if not isinstance(index, slice):
+            rows = np.arange(len(self))[index]
+            if rows.ndim != 1:
+                raise TypeError(
+                    "Images are indexed by a slice, row numbers or a mask, such as images[[3]]. "
+                    f"Received: {index!r}."
+                )
+        lazy = isinstance(self.pixels, LazyPixels)
+        return dataclasses.replace(
+            self,
+            pixels=self.pixels.take(rows) if lazy else self.pixels[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            names=self.names[rows],
+        )
+
+
+def sample(images: Images, number: int, seed: int = 0) -> Images:
+    """Images drawn at random, without replacement.
+
+    Args:
+        images: Images to draw from.
+        number: Images to draw, >= 0; all of them, shuffled, if there are no more.
+        seed: Seed of the draw, an integer, >= 0. Defaults to 0.
+
+    Example:
+        >>> len(barlow.data.sample(barlow.data.digits(), 10))
+        10
+    """
+    return images[np.random.default_rng((seed, 0)).permutation(len(images))[:number]]
+
 
 def from_array(array: Any, labels: Any = None) -> Images:
-    """Images from an array, checked.
+    """Images from an array, checked. Their names are the row numbers.
 
     Args:
         array: Shape ``[images, height, width]`` or ``[images, height, width, channels]`` with 1
-            or 3 channels. Values 0 .. 255; a float array within 0 .. 1 is recognised.
+            or 3 channels. Values 0 .. 255; floats that all lie within 0 .. 1 are multiplied by
+            255, and ``notes`` says so. The array is not modified; it is not copied either if it
+            is uint8, or float32 within 0 .. 255.
         labels: One label per image, shape ``[images]`` or ``[images, 1]``, or ``None``.
 
     Returns:
         The images: integers as uint8, floats as float32.
 
     Raises:
-        ValueError: If the shape, the values or the number of labels do not fit.
+        InvalidInput: If the shape, the values or the number of labels are not valid.
 
     Example:
         >>> barlow.data.from_array(np.zeros((10, 8, 8))).pixels.shape
         (10, 8, 8, 1)
     """
-    array, notes = np.asarray(array), []
+    array = np.asarray(array)
     shape = array.shape
     if array.ndim == 3:
         array = array[..., None]
@@ -62,91 +149,14 @@ def from_array(array: Any, labels: Any = None) -> Images:
             "Images must be an array of shape [images, height, width] or [images, height, "
             f"width, channels] with 1 or 3 channels. Received: shape {shape}."
         )
-    if array.dtype.kind not in "uif":
-        raise InvalidInput(f"Pixels must be numbers. Received: dtype {array.dtype}.")
-    low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 255):  # also where either is not a number
-        raise InvalidInput(
-            f"Pixels must lie between 0 and 255. Received: values from {low} to {high}; "
-            "rescale them."
-        )
-    if array.dtype.kind == "f":
-        array = array.astype("float32")
-        if 0 < high <= 1:
-            array *= 255
-            notes.append("Values lie between 0 and 1: they were multiplied by 255.")
-    else:
-        array = array.astype("uint8")
+    notes = ()
+    factor = factor_to_255(array)
+    array = array.astype("float32" if array.dtype.kind == "f" else "uint8", copy=False)
+    if factor != 1:
+        array = array * np.float32(factor)
+        notes = (f"Values lie between 0 and 1: they were multiplied by {factor}.",)
     if labels is not None:
         labels = np.asarray(labels)
         if labels.shape == (len(array), 1):  # as in keras.datasets.cifar10
             labels = labels[:, 0]
-        if labels.shape != (len(array),):
-            raise InvalidInput(
-                f"There must be one label per image, shape ({len(array)},). "
-                f"Received: labels of shape {labels.shape}."
-            )
-    return Images(array, labels, tuple(notes))
-
-
-def in_memory(images: Images, track: Track = silent) -> Images:
-    """The images with their pixels in memory; read in parallel, and what is bad left out.
-
-    Args:
-        images: Images, of which the pixels may be lazy.
-        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
-
-    Returns:
-        Images of which ``pixels`` is an array; those that cannot be read are in ``skipped``.
-
-    Raises:
-        ValueError: If none can be read.
-
-    Example:
-        >>> images = barlow.data.digits()
-        >>> barlow.data.in_memory(images) is images  # they are there already
-        True
-    """
-    lazy = images.pixels
-    if not isinstance(lazy, LazyPixels):
-        return images
-    pixels, kept, skipped = np.empty(lazy.shape, lazy.dtype), [], list(images.skipped)
-    for i, found in enumerate(read_all(lazy.read, lazy.files, track, "Reading images")):
-        if isinstance(found, BadImage):
-            skipped.append((found.source, found.reason))
-        else:
-            pixels[len(kept)] = found
-            kept.append(i)
-    check_any(len(kept), skipped)
-    labels = None if images.labels is None else images.labels[kept]
-    return dataclasses.replace(
-        images, pixels=pixels[: len(kept)], labels=labels, skipped=tuple(skipped)
-    )
-
-
-def read_all(read: Any, files: Sequence[Any], track: Track, description: str) -> Any:
-    """What ``read`` makes of every file, in their order, or the :class:`BadImage` it raises."""
-
-    def read_or_bad(file: Any) -> Any:
-        try:
-            return read(file)
-        except BadImage as bad:
-            return bad
-
-    # Threads, because Pillow decodes without holding Python's lock.
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for _, found in zip(track(files, description), pool.map(read_or_bad, files), strict=True):
-            yield found
-
-
-def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
-    """Refuse a source in which there is nothing but bad images.
-
-    Raises:
-        ValueError: If none is good.
-    """
-    if not good:
-        raise InvalidInput(
-            f"None of the {len(skipped)} images can be read. The first: "
-            f"{skipped[0][0]}: {skipped[0][1]}."
-        )
+    return Images(array, labels, notes)

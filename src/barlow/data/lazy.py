@@ -1,4 +1,4 @@
-"""Pixels that are read when they are asked for, and images that cannot be read."""
+"""Pixels that are read when they are indexed, and images that cannot be read."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, overload
@@ -8,10 +8,10 @@ import numpy as np
 from barlow.errors import InvalidInput
 
 MAX_PIXELS = 2**30 // 12
-"""Pixels of the largest image that is read unasked, about 89 million: Pillow's own limit."""
+"""Default limit of the pixels of one image, about 89 million: Pillow's own."""
 
 MEMORY = 2 * 2**30
-"""Bytes of pixels up to which images are read into memory, unless another number is asked for."""
+"""Default limit of the bytes of pixels that are read into memory."""
 
 
 class BadImage(InvalidInput):
@@ -27,25 +27,26 @@ class BadImage(InvalidInput):
     """
 
     def __init__(self, source: object, reason: str):
-        # Names of files may hold bytes that are no text, which could not be printed or written.
+        # A file name may hold bytes that are not UTF-8, which cannot be printed or written.
         self.source = str(source).encode("utf-8", "backslashreplace").decode()
         self.reason = reason
-        super().__init__(self.source, reason)  # what a pickle makes it from
+        super().__init__(self.source, reason)  # the arguments that unpickling passes
 
     def __str__(self) -> str:
         return f"Cannot read the image {self.source}: {self.reason}."
 
 
 class LazyPixels:
-    """Pixels of images, each read when it is asked for; indexed as the array would be.
+    """Pixels of images, each read when it is indexed; the index works as on an array.
 
-    Nothing is kept, so many threads and processes may read at once.
+    Nothing is cached, so many threads and processes can read at once.
 
     Args:
         files: One entry per image: what ``read`` takes.
         image_shape: ``(height, width, channels)`` of every image.
-        read: Makes the pixels of an image, shape ``image_shape``, values 0 .. 255, uint8, of an
-            entry; raises :class:`BadImage` where it cannot. For processes it must be picklable.
+        read: Function from an entry to the pixels of the image, shape ``image_shape``, values
+            0 .. 255, uint8; raises :class:`BadImage` if it cannot read them. To be sent to
+            other processes it must be picklable.
 
     Example:
         >>> def checkers(size):
@@ -72,8 +73,20 @@ class LazyPixels:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the pixels would take in memory."""
+        """Bytes of the pixels in memory."""
         return int(np.prod(self.shape, dtype="int64"))
+
+    def take(self, rows: slice | Sequence[int] | np.ndarray) -> "LazyPixels":
+        """Some of the images, without reading them.
+
+        Args:
+            rows: A slice, or the row numbers, ``>= 0``.
+
+        Returns:
+            Lazy pixels, shape ``[rows, height, width, channels]``.
+        """
+        files = self.files[rows] if isinstance(rows, slice) else [self.files[row] for row in rows]
+        return LazyPixels(files, self.shape[1:], self.read)
 
     @overload
     def __getitem__(self, index: int | np.integer) -> np.ndarray: ...
@@ -88,8 +101,8 @@ class LazyPixels:
         """
         if isinstance(index, int | np.integer):
             return self.read(self.files[int(index)])
-        chosen: Any = np.arange(len(self))[index]
-        pixels = np.empty((len(chosen), *self.shape[1:]), self.dtype)
-        for place, i in enumerate(chosen):
-            pixels[place] = self.read(self.files[i])
+        rows: Any = np.arange(len(self))[index]
+        pixels = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for place, row in enumerate(rows):
+            pixels[place] = self.read(self.files[row])
         return pixels

@@ -1,4 +1,4 @@
-"""Image files that a manifest names: a text file, a table, or a file of Parquet."""
+"""Image files that a manifest lists: a text file, a table, or a Parquet file."""
 
 import csv
 import io
@@ -6,22 +6,22 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from barlow.data.listing import Label, Listing, labelled
-from barlow.errors import InvalidInput
+from barlow.data.listing import Entry, Label, Listing, labelled
+from barlow.errors import InvalidInput, extra
 
 _PATH, _LABEL = "path", "label"
 
 
 def list_manifest(manifest: pathlib.Path) -> Listing:
-    """Files that a manifest names, in its order, and their labels.
+    """Files that a manifest lists, in its order, named by their paths as written in it.
 
-    ``.txt`` has a path on every line, and perhaps a label behind a tab; the others are tables
-    with the columns ``path`` and perhaps ``label``. Paths start from the folder of the manifest.
-    Text is UTF-8; a name that is not comes through as the bytes that it is.
+    ``.txt`` has a path on every line, and optionally a label after a tab; the others are tables
+    with the column ``path`` and optionally ``label``. Relative paths start from the folder of the
+    manifest. Text is UTF-8; a name that is not keeps its bytes, as surrogates.
 
     Raises:
-        ModuleNotFoundError: If it is a file of Parquet and pyarrow is not installed.
-        ValueError: If it is damaged, names no files, or has no column ``path``.
+        InvalidInput: If it is damaged, names no files, or has no column ``path``.
+        MissingPackage: If it is a Parquet file and pyarrow is not installed.
     """
     read = {".parquet": _read_parquet, ".txt": _read_lines}.get(
         manifest.suffix.lower(), _read_table
@@ -32,18 +32,17 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
         raise InvalidInput(f"Cannot read the manifest {manifest}: {error}") from error
     if not rows:
         raise InvalidInput(f"The manifest {manifest} names no files.")
-    named = [(path, label) for path, label in rows if path]
+    entries = [Entry(path, manifest.parent / path, label) for path, label in rows if path]
     skipped = [
         (f"{manifest}, entry {number}", "it names no file")
         for number, (path, _) in enumerate(rows, start=1)
         if not path
     ]
-    files = [manifest.parent / path for path, _ in named]
-    return labelled(files, [label for _, label in named], skipped)
+    return labelled(entries, skipped)
 
 
 def _read_lines(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    for line in re.split("\r?\n", _text(manifest)):  # names may hold other ends of lines
+    for line in re.split("\r?\n", _text(manifest)):  # names may hold other line breaks
         if line.strip():
             path, _, label = line.partition("\t")
             yield path, label
@@ -61,12 +60,8 @@ def _read_table(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
 
 
 def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    try:
-        from pyarrow import parquet  # noqa: PLC0415 - only who has such files needs it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"Reading {manifest} needs pyarrow. Install it with: pip install 'barlow[data]'"
-        ) from error
+    with extra("data", f"Reading {manifest}"):
+        from pyarrow import parquet  # noqa: PLC0415 - optional
     with parquet.ParquetFile(manifest) as table:
         columns = table.schema_arrow.names
         _check_columns(columns)

@@ -1,4 +1,4 @@
-"""Image files of whatever holds or names them: a folder, a pattern, a list, an archive."""
+"""Image files of any source: a folder, a pattern, a list, a manifest, an archive, a dataset."""
 
 import fnmatch
 import glob
@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from barlow.data.decoding import FORMATS
-from barlow.data.folder import Skipped, is_image_name, list_folder, walk
+from barlow.data.decoding import FORMATS, is_image_name
+from barlow.data.folder import list_folder, walk
 from barlow.data.huggingface import is_dataset, is_saved_dataset, list_dataset, list_saved_dataset
-from barlow.data.listing import Listing
+from barlow.data.listing import Entry, Listing, Skipped
 from barlow.data.manifest import list_manifest
 from barlow.data.shards import SHARD, list_shards
 from barlow.errors import InvalidInput
@@ -23,10 +23,10 @@ def list_files(source: Any, track: Track = silent) -> Listing:
     """Image files of a source, none of them opened yet.
 
     Raises:
-        FileNotFoundError: If there is nothing at a path, or nothing that fits a pattern.
-        ModuleNotFoundError: If a library is needed that is not installed.
-        TypeError: If it is no source.
-        ValueError: If there are no images in it, or it cannot be read.
+        FileNotFoundError: If there is nothing at a path, or no file matches a pattern.
+        InvalidInput: If there are no images in it, or it cannot be read.
+        MissingPackage: If a package is needed that is not installed.
+        TypeError: If it is not a source.
     """
     if is_dataset(source):
         return list_dataset(source)
@@ -44,39 +44,41 @@ def list_files(source: Any, track: Track = silent) -> Listing:
         raise FileNotFoundError(f"There is nothing at {path}.")
     if path.is_dir():
         return list_saved_dataset(path) if is_saved_dataset(path) else list_folder(path)
-    return list_shards([path], track) if _is_shard(path) else list_manifest(path)
+    if _is_shard(path):
+        return list_shards([path], track, name=lambda member: member.name)
+    return list_manifest(path)
 
 
 def list_paths(paths: Sequence[Any], track: Track = silent) -> Listing:
-    """Image files as they are listed, or what is in the archives that are.
+    """Image files of a list, named by their paths as given, or the members of listed archives.
 
     Raises:
-        TypeError: If something in the list is no path.
-        ValueError: If the list is empty, or has both images and archives.
+        InvalidInput: If the list is empty, or has both images and archives.
+        TypeError: If an item of the list is not a path.
     """
     if not paths:
         raise InvalidInput("The list of paths is empty.")
     for path in paths:
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"A list must hold paths. Received: {path!r} in it.")
-    paths = [pathlib.Path(path) for path in paths]
-    shards = [path for path in paths if _is_shard(path)]
+    entries = [Entry(os.fspath(path), pathlib.Path(path)) for path in paths]
+    shards = [path for path in map(pathlib.Path, paths) if _is_shard(path)]
     if len(shards) == len(paths):
         return list_shards(shards, track)
     if shards:
         raise InvalidInput(
-            f"A list may have image files or {SHARD} archives, not both. "
+            f"A list must hold either image files or {SHARD} archives, not both. "
             f"Received: {len(paths)} paths, {len(shards)} of them archives, such as {shards[0]}."
         )
-    return Listing(paths)
+    return Listing(entries)
 
 
 def list_pattern(pattern: pathlib.Path, track: Track = silent) -> Listing:
-    """Image files, or what is in the archives, that fit a pattern, in the order of their names.
+    """Image files that match a pattern, sorted by path, or the members of such archives.
 
     Raises:
-        FileNotFoundError: If nothing fits.
-        ValueError: If both images and archives fit.
+        FileNotFoundError: If no file matches.
+        InvalidInput: If both images and archives match.
     """
     skipped: Skipped = []
     paths = sorted(_expand(pattern, skipped))
@@ -86,13 +88,13 @@ def list_pattern(pattern: pathlib.Path, track: Track = silent) -> Listing:
     if skipped:
         return Listing([], skipped=skipped)
     raise FileNotFoundError(
-        f"No image file fits the pattern {pattern}. Known: {', '.join(FORMATS)}, {SHARD}; "
-        f"{_ANY_DEPTH} stands for folders of any depth."
+        f"No image file matches the pattern {pattern}. Known: {', '.join(FORMATS)}, {SHARD}; "
+        f"{_ANY_DEPTH} matches folders at any depth."
     )
 
 
 def _expand(pattern: pathlib.Path, skipped: Skipped) -> set[pathlib.Path]:
-    """Files that fit a pattern. Folders of any depth are walked as those of a source are."""
+    """Files that match a pattern. ``**`` walks folders as :func:`list_folder` does."""
     parts = pattern.parts
     if _ANY_DEPTH not in parts:
         found = (pathlib.Path(name) for name in glob.glob(str(pattern)))  # noqa: PTH207 - no hidden
@@ -107,18 +109,18 @@ def _expand(pattern: pathlib.Path, skipped: Skipped) -> set[pathlib.Path]:
         path
         for folder in map(pathlib.Path, folders)
         for path in walk(folder, skipped, _is_wanted)
-        if _fits(path.relative_to(folder).parts, parts[depth:])
+        if _matches(path.relative_to(folder).parts, parts[depth:])
     }
 
 
-def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether the parts of a path fit those of a pattern."""
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a pattern."""
     if not pattern:
         return not parts
     first, rest = pattern[0], pattern[1:]
     if first == _ANY_DEPTH:
-        return any(_fits(parts[i:], rest) for i in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatch(parts[0], first) and _fits(parts[1:], rest)
+        return any(_matches(parts[i:], rest) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatch(parts[0], first) and _matches(parts[1:], rest)
 
 
 def _is_wanted(name: str) -> bool:

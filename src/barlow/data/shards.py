@@ -1,7 +1,7 @@
-"""Images in tar archives, as WebDataset lays them out, each read where it lies.
+"""Images in tar archives, as WebDataset lays them out, each read from its place in the archive.
 
-An archive is gone through once, for where its members begin and end. From then on any image is
-one seek away, so that the order is as free as with files of a folder.
+An archive is scanned once, for where its members begin and end. After that any image is one seek
+away, so images are read in any order, as from a folder.
 """
 
 import io
@@ -9,22 +9,22 @@ import itertools
 import os
 import pathlib
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
-from barlow.data.folder import Skipped, is_image_name
-from barlow.data.listing import Label, Listing, labelled
+from barlow.data.decoding import is_image_name
+from barlow.data.listing import Entry, Listing, Skipped, labelled
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 SHARD = ".tar"
-"""Extension of the names of archives; one that is compressed has no place to seek to."""
+"""Extension of archives; not of compressed ones, in which one cannot seek."""
 
 _LABEL = "cls"
 
 
 class Member(NamedTuple):
-    """A file in an archive; opens as a path does."""
+    """A file in an archive that opens as a path does."""
 
     shard: pathlib.Path
     name: str
@@ -32,32 +32,35 @@ class Member(NamedTuple):
     size: int
 
     def open(self, mode: str = "rb", /) -> IO[bytes]:
-        """Open it to read bytes."""
+        """Open the file to read bytes."""
         return io.BufferedReader(_Part(self.shard.open(mode, buffering=0), self.offset, self.size))
 
     def __str__(self) -> str:
         return f"{self.shard}/{self.name}"
 
 
-def list_shards(shards: Sequence[pathlib.Path], track: Track = silent) -> Listing:
-    """Every image in tar archives, in their order, and the labels of their samples.
+def list_shards(
+    shards: Sequence[pathlib.Path], track: Track = silent, name: Callable[[Member], str] = str
+) -> Listing:
+    """Every image in tar archives, in their order, with the labels of the samples.
 
     A sample is the files of an archive with one name up to the first dot, such as ``a/12.jpg``
-    and ``a/12.cls``; the second, a text, is the label of all images of the sample.
+    and ``a/12.cls``; the second, a text, is the label of all images of the sample. ``name`` gives
+    the name of an image; its default is archive and member.
 
     Raises:
-        ValueError: If there are no images.
+        InvalidInput: If there are no images.
     """
-    files: list[Member] = []
-    labels: list[Label] = []
+    entries: list[Entry] = []
     skipped: Skipped = []
-    for shard in track(shards, "Looking into archives"):
-        images, shard_labels = _index(shard, skipped)
-        files += images
-        labels += [shard_labels.get(_sample(image.name)[0]) for image in images]
-    if not files and not skipped:
+    for shard in track(shards, "Scanning archives"):
+        images, labels = _index(shard, skipped)
+        entries += [
+            Entry(name(image), image, labels.get(_sample(image.name)[0])) for image in images
+        ]
+    if not entries and not skipped:
         raise InvalidInput(f"There are no images in {', '.join(map(str, shards))}.")
-    return labelled(files, labels, skipped)
+    return labelled(entries, skipped)
 
 
 def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[str, str]]:
@@ -75,7 +78,7 @@ def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[st
                 if not key or not (is_image or is_label) or member.isdir():
                     continue
                 if not member.isreg() or member.issparse():
-                    skipped.append((str(found), "it is no plain file in the archive"))
+                    skipped.append((str(found), "it is not a plain file in the archive"))
                 elif found.offset + found.size > end:
                     skipped.append((str(found), "the archive is cut short in it"))
                 elif is_image:
@@ -93,7 +96,7 @@ def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[st
 
 
 def _without_label(images: Sequence[Member], labels: Mapping[str, str]) -> list[Member]:
-    """Images at the end of one sample that has no label where others do."""
+    """Images of the last sample if it has no label and others do."""
     last = _sample(images[-1].name)[0] if images and labels else None
     if last is None or last in labels:
         return []
@@ -101,13 +104,13 @@ def _without_label(images: Sequence[Member], labels: Mapping[str, str]) -> list[
 
 
 def _members(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
-    """Members of an archive up to its end, which must be one."""
-    archive: Any  # two of its attributes have no types
+    """Members of an archive, which must have a proper end."""
+    archive: Any  # two of the attributes have no types
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         while member := archive.next():
-            archive.members.clear()  # else all of them are kept
+            archive.members.clear()  # to bound the memory
             yield member
-        # `next` ends without a word where a header is damaged. A true end is a block of zeros.
+        # `next` also ends at a damaged header, without an error. A proper end is a block of zeros.
         stream.seek(archive.offset)
         block = stream.read(tarfile.BLOCKSIZE)
         if len(block) < tarfile.BLOCKSIZE or any(block):
@@ -115,7 +118,7 @@ def _members(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
 
 
 def _sample(name: str) -> tuple[str, str]:
-    """Name up to the first dot of its last part, and what follows; no name for what is hidden."""
+    """Name of a member up to the first dot of its last part, and the rest; ``""`` if hidden."""
     *folders, last = pathlib.PurePosixPath(name).parts
     key, _, extension = last.partition(".")
     hidden = any(part.startswith(".") for part in (*folders, last))

@@ -1,4 +1,4 @@
-"""Images from whatever holds them: files, lists of files, archives, datasets, arrays."""
+"""Images from any source: files, lists of files, archives, datasets, arrays."""
 
 import os
 import pathlib
@@ -10,10 +10,10 @@ import numpy as np
 from barlow.data.arrays import load_arrays
 from barlow.data.images import Images, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, extra
 from barlow.progress import Track, silent
 
-_OF_FILES = (".csv", ".parquet", ".tar", ".tsv", ".txt")  # names of files that are no arrays
+_OF_FILES = (".csv", ".parquet", ".tar", ".tsv", ".txt")  # extensions of files without arrays
 
 
 def load(
@@ -26,58 +26,63 @@ def load(
     memory: int = MEMORY,
     track: Track = silent,
 ) -> Images:
-    r"""Images from whatever holds or names them, with labels where the source has them.
+    r"""Images from any source, with names, and with labels if the source has them.
 
     Image files:
 
-    - A folder of them, at any depth. If every image lies in a subfolder and there are at least
-      two, the names of the subfolders are the labels.
-    - A pattern, such as ``photos/2026-*/*.jpg`` or ``photos/**/*.png``, where ``**`` stands for
-      folders of any depth. In the order of their names, without labels.
-    - A list of paths, in its order, without labels.
-    - A manifest, with paths from its own folder on. ``.txt``: one path per line, and perhaps a
-      label behind a tab. ``.csv``, ``.tsv``, ``.parquet``: the columns ``path`` and perhaps
-      ``label``, a text or a whole number. Parquet needs ``pip install 'barlow[data]'``.
-    - ``.tar`` archives as WebDataset lays them out, one or a list or a pattern of them. The
-      label of ``a/12.jpg`` is the text in ``a/12.cls``. They are read where they are, in any
-      order.
+    - A folder, at any depth. If every image lies in a subfolder and there are at least two, the
+      names of the subfolders are the labels. An image's name is its path from the folder on, with
+      ``/``.
+    - A pattern, such as ``photos/2026-*/*.jpg`` or ``photos/**/*.png``, where ``**`` matches
+      folders at any depth. Sorted by path, without labels. An image's name is its path as matched.
+    - A list of paths, in its order, without labels. An image's name is its path as given.
+    - A manifest, with paths relative to its own folder. ``.txt``: one path per line, optionally
+      with a label after a tab. ``.csv``, ``.tsv``, ``.parquet``: the columns ``path`` and
+      optionally ``label``, a text or a whole number. An image's name is its path as written there.
+      Parquet needs ``pip install 'barlow[data]'``.
+    - A ``.tar`` archive as WebDataset lays it out, or a list or a pattern of archives. The label
+      of ``a/12.jpg`` is the text in ``a/12.cls``. Images are read from the archive directly, in
+      any order. An image's name is that of the member; for a list or a pattern, archive and
+      member, ``shards/1.tar/a/12.jpg``.
     - A ``datasets.Dataset`` of Hugging Face, or the folder that its ``save_to_disk`` wrote. It
-      has one column of images; a column of classes, or one called ``label``, has the labels.
+      must have one column of images; a column of classes, or one called ``label``, has the
+      labels. An image's name is its row number.
 
-    Arrays:
+    Arrays, where an image's name is its row number:
 
     - ``.npy``: one array of images. ``.npz``: the images under ``images``, ``pixels``, ``x`` or
       ``x_train``, labels under ``labels``, ``y`` or ``y_train``.
-    - IDX, gzipped or not: labels from the file beside it that says ``labels`` where this one
-      says ``images``, as the MNIST family is laid out.
+    - IDX, gzipped or not: labels from the file next to it whose name has ``labels`` in place of
+      ``images``, as in the MNIST family.
 
-    Files that cannot be read are left out and named in ``skipped`` of the result. Where only
-    some images have a label, none has in the result, and ``notes`` says so.
+    Files that cannot be read are left out and listed in ``skipped`` of the result. If only some
+    images have a label, the result has no labels, and ``notes`` says so. A file name that is not
+    UTF-8 has surrogates for the other bytes (:func:`os.fsdecode`).
 
     Args:
         source: Path or pattern, list of paths, or dataset.
-        image_size: ``(height, width)`` to bring image files to, by cropping the longer side and
-            resampling. Defaults to ``None``: their own size if they share one of at most 64
-            pixels, else 32 x 32.
-        channels: 1 to make image files grey, 3 to make them colour. Defaults to ``None``: grey if
-            all are.
-        background: Colour that shows where an image is transparent, a name or ``#rrggbb``.
-            Defaults to ``"white"``.
-        max_pixels: Pixels of the largest image file that is read; a larger one is a bad image.
-            Defaults to about 89 million.
-        memory: Bytes of pixels up to which they are read into memory; of more, each image is
-            read when it is asked for. 0 never reads into memory. Defaults to 2 GiB.
+        image_size: ``(height, width)`` of the result; image files are cropped along the longer
+            side and resampled. Defaults to ``None``: their own size if they share one of at most
+            64 pixels, else 32 x 32.
+        channels: 1 to convert image files to grey, 3 to colour. Defaults to ``None``: grey if all
+            are.
+        background: Colour behind transparent images, a name or ``#rrggbb``. Defaults to
+            ``"white"``.
+        max_pixels: Largest number of pixels of an image file; a larger one is skipped. Defaults
+            to about 89 million.
+        memory: Largest number of bytes of pixels that are read into memory; if there are more,
+            each image is read when it is indexed. 0 never reads into memory. Defaults to 2 GiB.
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
 
     Returns:
         The images.
 
     Raises:
-        FileNotFoundError: If there is nothing at that path, or nothing that fits the pattern.
-        ModuleNotFoundError: If a library is needed that is not installed.
-        TypeError: If ``source`` is nothing of that.
-        ValueError: If there are no images in it, they cannot be read, or arrays are not of the
-            size or the channels that are asked for.
+        FileNotFoundError: If there is nothing at that path, or no file matches the pattern.
+        InvalidInput: If there are no images in it, they cannot be read, or arrays do not have
+            the size or the channels that are asked for.
+        MissingPackage: If a package is needed that is not installed.
+        TypeError: If ``source`` is none of these.
 
     Example:
         >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -91,8 +96,9 @@ def load(
         (2, 2)
         >>> (folder / "pets.csv").write_text("path,label\ncat.png,cat\ndog.png,dog\n")
         35
-        >>> barlow.data.load(folder / "pets.csv").labels.tolist()
-        ['cat', 'dog']
+        >>> pets = barlow.data.load(folder / "pets.csv")
+        >>> pets.names.tolist(), pets.labels.tolist()
+        (['cat.png', 'dog.png'], ['cat', 'dog'])
     """
     if channels not in (None, 1, 3):
         raise InvalidInput(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
@@ -100,7 +106,7 @@ def load(
         path = pathlib.Path(source)
         if path.is_file() and path.suffix.lower() not in _OF_FILES:
             return load_arrays(path, image_size, channels)
-    # Only here, so that arrays need no Pillow.
+    # Imported here, because arrays do not need Pillow.
     from barlow.data.files import load_files  # noqa: PLC0415
     from barlow.data.paths import list_files  # noqa: PLC0415
 
@@ -115,17 +121,51 @@ def load(
     )
 
 
-def digits() -> Images:
-    """The 1,797 handwritten digits that come with scikit-learn, 8 x 8, labelled.
+def as_images(
+    images: Any,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    **options: Any,
+) -> Images:
+    """Images as they are, from an array, or from a source.
+
+    Args:
+        images: Images, an array or a tensor for :func:`from_array`, or a source of :func:`load`.
+        image_size: For a source, as for :func:`load`.
+        channels: For a source, as for :func:`load`.
+        **options: For a source, the other options of :func:`load`.
 
     Returns:
-        Images with values 0 .. 255; the originals have 17 grey levels.
+        The images.
+
+    Raises:
+        InvalidInput: If the array is not one of images, or the source has none.
+
+    Example:
+        >>> len(barlow.data.as_images(np.zeros((10, 8, 8))))
+        10
+    """
+    if isinstance(images, Images):
+        return images
+    if hasattr(images, "__array__"):  # tensors have it, too
+        return from_array(images)
+    return load(images, image_size, channels, **options)
+
+
+def digits() -> Images:
+    """The 1,797 handwritten digits of scikit-learn, 8 x 8, labelled.
+
+    Returns:
+        Images with values 0 .. 255, from 17 grey levels; their names are the row numbers.
+
+    Raises:
+        MissingPackage: If scikit-learn is not installed.
 
     Example:
         >>> barlow.data.digits().pixels.shape
         (1797, 8, 8, 1)
     """
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - the core must not need it
-
+    with extra("cli", "Loading the digits of scikit-learn"):
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - optional
     bunch = load_digits()
     return from_array(np.rint(bunch.images * (255 / 16)).astype("uint8"), bunch.target)

@@ -1,4 +1,4 @@
-"""How many of the features of an encoder are of use, without labels."""
+"""How many features of an encoder are useful, measured without labels."""
 
 import numpy as np
 
@@ -8,19 +8,19 @@ from barlow.errors import InvalidInput
 def rank_me(features: np.ndarray) -> float:
     """Effective rank of features (Garrido et al., 2023, "RankMe", arXiv 2210.02885, eq. 1).
 
-    ``exp(-sum_k p_k log p_k)`` with ``p_k`` the singular values over their sum: from 1, where all
-    features are multiples of one, to the smaller side of the matrix, where none is of less weight
-    than another. Between trainings of the same data a higher one tends to mean better features.
+    ``exp(-sum_k p_k log p_k)`` with ``p_k`` the singular values divided by their sum: 1 if all
+    features are multiples of one, the smaller side of the matrix if all directions weigh the same.
+    Between trainings on the same data a higher rank tends to mean better features.
 
     Args:
-        features: Shape ``[images, features]``, of more images than features for a rank that does
-            not depend on their number.
+        features: Shape ``[images, features]``; with more images than features the rank does not
+            depend on their number.
 
     Returns:
-        The rank; 0 where all features are zero.
+        The rank; 0 if all features are zero.
 
     Raises:
-        ValueError: If the features are no matrix of finite numbers.
+        ValueError: If the features are not a matrix of finite numbers.
 
     Example:
         >>> from barlow import evaluation
@@ -38,18 +38,18 @@ def rank_me(features: np.ndarray) -> float:
 def alpha_req(features: np.ndarray) -> float:
     """Decay of the spectrum of features (Agrawal et al., 2022, "alpha-ReQ", arXiv 2202.05808).
 
-    The eigenvalues of the covariance of features fall about as ``k^-alpha``, and ``alpha`` is the
-    negative slope of a line through their logarithms, by least squares. Good encoders were found
-    to have about 1: much more is a few features that say everything, much less is noise in all.
+    The eigenvalues of the covariance of features fall like ``k^-alpha``; ``alpha`` is the negative
+    slope of a least-squares line through their logarithms. Good encoders were found to have about
+    1: much more means that few features say everything, much less that all of them are noise.
 
     Args:
         features: Shape ``[images, features]``, of more images than features.
 
     Returns:
-        The exponent; not a number where fewer than two directions vary.
+        The exponent; NaN if fewer than two directions vary.
 
     Raises:
-        ValueError: If the features are no matrix of finite numbers.
+        ValueError: If the features are not a matrix of finite numbers.
 
     Example:
         >>> from barlow import evaluation
@@ -59,7 +59,7 @@ def alpha_req(features: np.ndarray) -> float:
     """
     matrix = _matrix(features)
     values = np.linalg.svd(matrix - matrix.mean(axis=0), compute_uv=False)
-    # What is left of the others is rounding.
+    # The others are rounding.
     values = values[values > values.max(initial=0) * max(matrix.shape) * np.finfo("float64").eps]
     if len(values) < 2:
         return float("nan")
@@ -72,6 +72,6 @@ def _matrix(features: np.ndarray) -> np.ndarray:
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         raise InvalidInput(
             "Features must be finite numbers of shape [images, features]. Received: shape "
-            f"{matrix.shape}{'' if np.isfinite(matrix).all() else ', with values that are not'}."
+            f"{matrix.shape}{'' if np.isfinite(matrix).all() else ', with NaN or Inf'}."
         )
     return matrix

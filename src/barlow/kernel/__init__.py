@@ -1,4 +1,4 @@
-"""The numbers: standardised embeddings, the loss in both of its forms, its gradient."""
+"""The mathematics: standardised embeddings, the loss in its two forms, and its gradient."""
 
 from barlow.kernel.loss import Gradient, invariance, per_sample_loss
 from barlow.kernel.standardize import standardize, widen

@@ -5,30 +5,30 @@ A column without variance becomes zeros.
 """
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from barlow import backend
+from barlow.backend import Tensor
 
-# A column counts as constant when its deviation is within this many rounding errors of its mean.
-# The mean itself is off by up to one, and a value that was computed twice by another.
+# A column counts as constant if its deviation is within this many rounding errors of its mean. The
+# mean itself is off by up to one, and a value that was computed twice by another.
 _ROUNDINGS = 4.0
-# Where one operation for all of it pays; below, it costs more to begin than the numbers do.
+# Size of a matrix from which one fused operation is faster.
 _FUSED_NUMBERS = 2**18
-# Between these no square is near the end of float32, and the epsilon is nothing beside them.
+# Between these no square is near the limits of float32, and the epsilon is negligible.
 _ORDINARY_VARIANCES = (1e-24, 1e24)
 _EPSILON = 1e-36
 
 
-def standardize(z: Any) -> tuple[Any, Any]:
+def standardize(z: Tensor) -> tuple[Tensor, Tensor]:
     """Standardise the columns of a matrix.
 
     Args:
-        z: Matrix of shape ``[samples, features]``, float32 or float64. Of any scale at which
-            the sum of a column is a finite number.
+        z: Matrix of shape ``[samples, features]``, float32 or float64, of any scale at which the
+            sum of a column is finite.
 
     Returns:
         The standardised matrix, same shape, and ``1 / std`` per column, shape ``[features]``;
@@ -38,8 +38,8 @@ def standardize(z: Any) -> tuple[Any, Any]:
     centred = z - mean
     if not _fuses(z):
         return _in_units(centred, mean)
-    # Batch normalisation of what is centred takes the mean of what is left as well, and is as
-    # exact; a constant column and a scale that overflows are not for it.
+    # Batch normalisation of centred columns subtracts their remaining mean too, and is as exact as
+    # the passes below. It fails on constant columns and on scales that overflow.
     fused, _, variance = backend.batch_normalization(
         centred[:, None, None, :], ops.ones_like(mean), ops.zeros_like(mean), _EPSILON
     )
@@ -52,20 +52,20 @@ def standardize(z: Any) -> tuple[Any, Any]:
     )
 
 
-def _fuses(z: Any) -> bool:
+def _fuses(z: Tensor) -> bool:
     large = z.shape[0] is None or math.prod(z.shape) >= _FUSED_NUMBERS
     return large and backend.fuses_exact_batch_normalization(z)
 
 
-def _in_units(centred: Any, mean: Any) -> tuple[Any, Any]:
-    """`standardize` of a matrix less its mean, for any scale, in several passes."""
+def _in_units(centred: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """`standardize` of a centred matrix, for any scale, in several passes."""
     # The mean is rounded relative to its own size. Where that is large against the deviation,
-    # the mean of what is left removes the error.
+    # subtracting the remaining mean removes the error.
     centred = centred - column_mean(centred)
     largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
     varies = largest > _rounding(mean) * ops.abs(mean)
-    # In units of its largest value no column overflows or vanishes when it is squared. The result
-    # does not depend on the unit, and neither does its gradient.
+    # In units of its largest value no column overflows or vanishes when it is squared. Neither the
+    # result nor its gradient depends on the unit.
     unit = ops.stop_gradient(ops.where(varies, largest, 1.0))
     centred /= unit
     variance = column_mean(centred * centred)
@@ -74,19 +74,19 @@ def _in_units(centred: Any, mean: Any) -> tuple[Any, Any]:
     return centred * inverse_std, inverse_std / unit
 
 
-def _rounding(z: Any) -> float:
+def _rounding(z: Tensor) -> float:
     return _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(z.dtype)).eps)
 
 
-def standardize_gradient(gradient: Any, standardized: Any, inverse_std: Any) -> Any:
-    """Pull a gradient with respect to standardised columns back to the columns themselves.
+def standardize_gradient(gradient: Tensor, standardized: Tensor, inverse_std: Tensor) -> Tensor:
+    """Gradient with respect to columns, from that with respect to the standardised columns.
 
     ``dz = (dA - mean(dA) - A o mean(dA o A)) / std``, zero where a column is constant.
 
     Args:
         gradient: ``dA``, shape ``[samples, features]``.
-        standardized: ``A``, as :func:`standardize` gave it.
-        inverse_std: ``1 / std``, as :func:`standardize` gave it.
+        standardized: ``A``, from :func:`standardize`.
+        inverse_std: ``1 / std``, from :func:`standardize`.
 
     Returns:
         ``dz``, shape ``[samples, features]``.
@@ -95,18 +95,18 @@ def standardize_gradient(gradient: Any, standardized: Any, inverse_std: Any) -> 
     return (gradient - column_mean(gradient) - standardized * along) * inverse_std
 
 
-def column_mean(z: Any) -> Any:
-    """Mean over samples, in the precision of ``z``: ``ops.mean`` rounds float64 to float32."""
+def column_mean(z: Tensor) -> Tensor:
+    """Mean over samples, ``[features]``. Unlike `ops.mean` it keeps float64."""
     return ops.sum(z, axis=0) / samples(z)
 
 
-def samples(z: Any) -> Any:
-    """Number of rows, as a Python number where it is known, to be calculated with."""
+def samples(z: Tensor) -> Tensor:
+    """Number of rows: a Python number where it is known, else a scalar of the dtype of ``z``."""
     return z.shape[0] or ops.cast(ops.shape(z)[0], z.dtype)
 
 
-def widen(z: Any) -> Any:
-    """Half precision to float32; float32 and float64 as they are.
+def widen(z: Tensor) -> Tensor:
+    """Half precision to float32; float32 and float64 stay as they are.
 
     Keras' own promotion, and its ``matmul`` on PyTorch, would turn float64 into float32.
     """

@@ -1,4 +1,4 @@
-"""The Barlow Twins loss as Keras knows losses, and what its values mean."""
+"""The Barlow Twins loss as a Keras loss, and what its values mean."""
 
 from barlow.losses.barlow import Barlow
 from barlow.losses.terms import Levels, Terms, cross_correlation, levels, terms

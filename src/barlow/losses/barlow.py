@@ -6,9 +6,10 @@ from typing import Any, Self
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports no way to a mask
+from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports neither
 
 from barlow import backend, kernel
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.losses.checks import check_embeddings, check_lambda
 
@@ -20,25 +21,25 @@ class Barlow(keras.losses.Loss):
     ``L = sum_i (1 - c_ii)^2 + lambda * sum_{i != j} c_ij^2 + margin`` with ``c`` the
     cross-correlation of the two embeddings over the batch (Zbontar et al., 2021, eq. 1).
 
-    ``L`` is the mean of one exact value per sample, so ``reduction`` and ``sample_weight`` work
-    as for any Keras loss. The statistics of a column are always those of the whole batch;
-    ``sample_weight`` scales the samples' values, not their part in the statistics.
+    ``L`` is the exact mean of one value per sample, so ``reduction`` and ``sample_weight`` work
+    as for any Keras loss. The statistics of a column are always those of the whole batch:
+    ``sample_weight`` scales the values of the samples, not their part in the statistics.
 
     Args:
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
         margin: Constant added to the loss. It has no gradient. Defaults to 1e-12.
         reduction: ``"auto"`` (the default), which is ``"sum_over_batch_size"``; or any other
             reduction of Keras: ``"sum"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"``,
-            ``None``. With the last two the result has one value per sample.
+            ``None``. The last two return one value per sample.
         name: Name of the instance. Defaults to ``"barlow"``.
-        gradient: ``"closed_form"`` (the default), which is the fast one and can be taken once, or
-            ``"autodiff"``, slower, for second derivatives and forward mode.
+        gradient: ``"closed_form"`` (the default): fast, first derivatives only. Or ``"autodiff"``:
+            slower, with second derivatives and forward mode.
         **kwargs: ``dtype``, as for any Keras loss: the dtype that inputs are converted to.
             Defaults to ``keras.config.floatx()``.
 
     Raises:
-        ValueError: If ``lambda_`` is negative, ``lambda_`` or ``margin`` is not finite, or the
-            reduction or the kind of gradient is unknown.
+        ValueError: If ``lambda_`` is negative, if ``lambda_`` or ``margin`` is not finite, or if
+            the reduction or the gradient is unknown.
 
     Example:
         >>> za = keras.random.uniform((4, 16), seed=1)
@@ -70,8 +71,8 @@ class Barlow(keras.losses.Loss):
             raise InvalidInput(
                 f"`gradient` must be 'closed_form' or 'autodiff'. Received: gradient={gradient!r}."
             )
-        # Keras 3 has no reduction that depends on where the loss is used: "auto" is what it
-        # always meant but under a distribution strategy, and there both are refused alike.
+        # In Keras 3 a reduction does not depend on where the loss is used. "auto" always meant this
+        # one, except under a distribution strategy, where `__call__` refuses both.
         super().__init__(
             name=name,
             reduction="sum_over_batch_size" if reduction == "auto" else reduction,
@@ -81,14 +82,14 @@ class Barlow(keras.losses.Loss):
         self.margin = float(margin)
         self.gradient: kernel.Gradient = gradient
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         """Loss between two batches of embeddings.
 
         Args:
             y_true: Embeddings of one view, shape ``[batch, d0, .., dN]``, any dtype; every axis
                 but the last counts as samples.
-            y_pred: Embeddings of the other view, same shape. Where they carry a Keras mask, what
-                is masked takes no part in the loss nor in its statistics.
+            y_pred: Embeddings of the other view, same shape. If they have a Keras mask, masked
+                samples have no part in the loss and its statistics.
             sample_weight: Coefficients of the samples' values: a scalar, one per element of the
                 batch (``[batch]``), or anything that broadcasts to ``[batch, d0, .., dN-1]``.
                 Missing axes on the right are added. Defaults to ``None``, all ones.
@@ -99,8 +100,8 @@ class Barlow(keras.losses.Loss):
 
         Raises:
             ValueError: If the shapes of ``y_true`` and ``y_pred`` differ or have rank below 2,
-                if the shape of ``sample_weight`` does not fit, or if the loss averages over the
-                batch under a ``tf.distribute`` strategy outside ``fit`` and ``evaluate``.
+                if ``sample_weight`` does not broadcast, or if the loss averages over the batch
+                under a ``tf.distribute`` strategy outside ``fit`` and ``evaluate``.
         """
         if self.reduction == "sum_over_batch_size" and backend.in_custom_replica_loop():
             raise InvalidInput(
@@ -116,19 +117,19 @@ class Barlow(keras.losses.Loss):
             sample_weight = _aligned(sample_weight, y_pred, self.dtype)
         mask = get_keras_mask(y_pred)
         if mask is not None:
-            # The conversion to the dtype of the loss would drop it before `call` sees it.
+            # Keras' conversion to the dtype of the loss drops the mask before `call`.
             y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
             set_keras_mask(y_pred, mask)
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Values per sample, shape ``[batch, d0, .., dN-1]``, of which the mean is the loss."""
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""
         values = kernel.per_sample_loss(
             y_true, y_pred, self.lambda_, gradient=self.gradient, mask=get_keras_mask(y_pred)
         )
         return values + self.margin
 
-    def off_diagonal(self, x: Any) -> Any:
+    def off_diagonal(self, x: Tensor) -> Tensor:
         """Off-diagonal entries of a square matrix, row by row.
 
         Args:
@@ -149,11 +150,11 @@ class Barlow(keras.losses.Loss):
         if len(x.shape) != 2 or x.shape[0] != x.shape[1]:
             raise InvalidInput(f"`x` must be a square matrix. Received: shape {tuple(x.shape)}.")
         n = ops.shape(x)[0]
-        # Read row by row, a diagonal entry stands before every n off-diagonal ones.
+        # Row by row, one diagonal entry precedes every n off-diagonal ones.
         k = ops.arange(n * (n - 1), dtype="int32")
         return ops.take(ops.reshape(x, (-1,)), k + k // n + 1)
 
-    def standardize_columns(self, x: Any) -> Any:
+    def standardize_columns(self, x: Tensor) -> Tensor:
         """Columns with zero mean and unit (biased) deviation; zeros where a column is constant.
 
         Args:
@@ -178,7 +179,7 @@ class Barlow(keras.losses.Loss):
         return ops.cast(ops.reshape(standardized, ops.shape(x)), self.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Configuration from which :meth:`from_config` makes an equal loss."""
+        """Configuration of an equal loss, for :meth:`from_config`."""
         return {
             **super().get_config(),
             "lambda_": self.lambda_,
@@ -192,17 +193,17 @@ class Barlow(keras.losses.Loss):
         return cls(**config)
 
 
-# Models that TensorFlow Similarity saved name its loss so.
+# The loss' name in models that TensorFlow Similarity saved.
 keras.saving.get_custom_objects()["Similarity>Barlow"] = Barlow
 
 
-def _with_shape(x: Any) -> Any:
-    """Lists as arrays; tensors and arrays as they are."""
+def _with_shape(x: Tensor) -> Tensor:
+    """Lists become arrays; tensors and arrays stay as they are."""
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
-def _aligned(sample_weight: Any, y_pred: Any, dtype: str) -> Any:
-    """``sample_weight`` broadcast to the shape of the values, ``[batch, d0, .., dN-1]``."""
+def _aligned(sample_weight: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
+    """Weights broadcast to the shape of the values, ``[batch, d0, .., dN-1]``."""
     sample_weight = _with_shape(sample_weight)
     values_shape, shape = tuple(y_pred.shape)[:-1], tuple(sample_weight.shape)
     rank = len(values_shape)

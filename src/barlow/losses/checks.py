@@ -1,21 +1,24 @@
-"""What the loss and its terms ask of their input."""
+"""Checks of the input of the loss and its terms."""
 
 import math
-from typing import Any
 
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 
 
 def check_lambda(lambda_: float) -> None:
-    """Refuse a weight that is negative or not finite."""
+    """Refuse a weight that is negative, infinite or NaN."""
     if not math.isfinite(lambda_):
         raise InvalidInput(f"`lambda_` must be finite. Received: lambda_={lambda_}.")
     if lambda_ < 0:
         raise InvalidInput(f"`lambda_` must not be negative. Received: lambda_={lambda_}.")
 
 
-def check_embeddings(y_true: Any, y_pred: Any) -> None:
-    """Refuse two batches whose shapes differ or that have no axis of samples."""
+def check_embeddings(y_true: Tensor, y_pred: Tensor) -> None:
+    """Refuse two batches of different shapes, or without an axis of samples.
+
+    Accepted are two of one shape ``[..., features]``; unknown sizes fit any other.
+    """
     true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
     if len(true_shape) != len(pred_shape) or not all(
         None in (t, p) or t == p for t, p in zip(true_shape, pred_shape, strict=True)

@@ -1,24 +1,25 @@
-"""What a value of the loss means: its two terms, and the values to compare them with."""
+"""What a value of the loss means: its two terms, and levels to compare them with."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
 from barlow import kernel
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.losses.checks import check_embeddings, check_lambda
 
 
 class Terms(NamedTuple):
-    """The two terms of the loss, which add up to it, and what to compare them with."""
+    """The two terms of the loss, which add up to it, and levels to compare them with."""
 
-    invariance: Any
-    """``sum_i (1 - c_i)^2``: how far the two views are from giving the same features."""
-    redundancy: Any
-    """``lambda * sum_{i != j} c_ij^2``: how much the features repeat one another."""
-    effective_features: Any
-    """Number of independent features that would be as redundant, 1 .. D (participation ratio)."""
+    invariance: Tensor
+    """``sum_i (1 - c_i)^2``: how far the features of the two views differ."""
+    redundancy: Tensor
+    """``lambda * sum_{i != j} c_ij^2``: how much the features repeat each other."""
+    effective_features: Tensor
+    """Number of independent features with the same redundancy, 1 .. D (participation ratio)."""
     start: float
     """Expected loss of embeddings that share nothing; see :func:`levels`."""
     floor: float
@@ -26,26 +27,25 @@ class Terms(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """Two values between which a training loss is to be read."""
+    """Two values between which a training loss lies."""
 
     start: float
     """Expected loss of embeddings that share nothing: neither views nor features agree."""
     floor: float
-    """Expected loss of perfect embeddings: views agree, features are independent. What is left
-    is sampling noise; no encoder can be expected below it on batches that it has not seen."""
+    """Expected loss of perfect embeddings: views agree, features are independent. The rest is
+    sampling noise; on unseen batches no encoder is expected below it."""
 
 
-def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
-    """Is this loss normal? Its two terms, and the values to read them against.
+def terms(za: Tensor, zb: Tensor, lambda_: float = 0.005) -> Terms:
+    """Is this loss normal? Its two terms, and levels to compare them with.
 
-    ``invariance`` (do the views agree?) and ``redundancy`` (do features repeat one another?) are
-    the terms of the loss (Zbontar et al., 2021, eq. 1). A healthy run goes from ``start`` towards
-    ``floor``. If invariance stays near D, the views share too little or the learning rate is off;
-    if ``effective_features`` falls towards 1, the embeddings collapse.
+    ``invariance`` (do the views agree?) and ``redundancy`` (do features repeat each other?) are
+    the terms of the loss (Zbontar et al., 2021, eq. 1). A healthy run falls from ``start`` towards
+    ``floor``. If invariance stays near D, the views share too little or the learning rate is
+    wrong; if ``effective_features`` falls towards 1, the embeddings collapse.
 
-    ``effective_features`` is ``D^2 / (D + sum_{i != j} c_ij^2)``, the off-diagonal sum less what
-    sampling noise alone adds to it: D where the features are independent, 1 where they are copies
-    of one another.
+    ``effective_features`` is ``D^2 / (D + sum_{i != j} c_ij^2)``, with the expected sampling noise
+    subtracted from the sum: D for independent features, 1 for copies of one feature.
 
     Args:
         za: Embeddings of the first view, shape ``[..., features]``; every leading axis counts
@@ -54,11 +54,11 @@ def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
 
     Returns:
-        :class:`Terms`: three scalar tensors, the redundancy with its weight, and two numbers.
+        :class:`Terms`: three scalar tensors, the redundancy times ``lambda_``, and two numbers.
 
     Raises:
-        ValueError: If the shapes differ, have rank below 2 or fewer than two samples, or if
-            ``lambda_`` is negative or not finite.
+        ValueError: If the shapes differ, if they have rank below 2 or fewer than two samples, or
+            if ``lambda_`` is negative or not finite.
 
     Example:
         >>> z = keras.random.normal((256, 64), seed=0)
@@ -84,18 +84,18 @@ def terms(za: Any, zb: Any, lambda_: float = 0.005) -> Terms:
     )
 
 
-def cross_correlation(za: Any, zb: Any) -> Any:
+def cross_correlation(za: Tensor, zb: Tensor) -> Tensor:
     """Correlation of every feature of one view with every feature of the other.
 
-    The matrix ``C`` of the paper (Zbontar et al., 2021, eq. 2), which the loss brings to the
-    identity. The loss itself does not need it.
+    The matrix ``C`` of the paper (Zbontar et al., 2021, eq. 2), which the loss pulls towards the
+    identity. The loss itself does not always compute it.
 
     Args:
         za: Embeddings of the first view, shape ``[samples, features]``.
         zb: Embeddings of the second view, same shape and dtype.
 
     Returns:
-        Tensor ``[features, features]`` with values -1 .. 1, 0 for features that do not vary.
+        Tensor ``[features, features]`` with values -1 .. 1, 0 for constant features.
 
     Raises:
         ValueError: If the shapes differ or have rank below 2.
@@ -112,16 +112,16 @@ def cross_correlation(za: Any, zb: Any) -> Any:
 
 
 def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:
-    """Loss to expect at the start, and its floor from sampling noise.
+    """Expected loss at the start, and its floor from sampling noise.
 
     Two independent columns of ``N`` samples have an expected squared correlation of
-    ``1 / (N - 1)``, whatever their distribution. That is what the ``D (D - 1)`` off-diagonal
-    entries of the cross-correlation cost when the features are independent,
+    ``1 / (N - 1)``, whatever their distribution. So with independent features the ``D (D - 1)``
+    off-diagonal entries of the cross-correlation add up to
 
         floor = lambda D (D - 1) / (N - 1)
 
-    and when the views are unrelated, too, the diagonal adds ``D (1 + 1 / (N - 1))``. So a loss
-    of 2,100 is where a projector of 2,048 features starts, not a fault.
+    and if the views are unrelated too, the diagonal adds ``D (1 + 1 / (N - 1))``. A projector of
+    2,048 features starts at a loss of 2,100, which is not a fault.
 
     Args:
         batch: Number of samples ``N`` in a batch, at least 2.

@@ -1,7 +1,31 @@
-"""The networks: the Barlow Twins model, its projector, encoders by name."""
+"""The networks: the Barlow Twins model, its projector, encoders by name.
 
+Importing it registers with Keras all that a saved model may contain.
+"""
+
+from barlow import optimizers, views
 from barlow.models.barlow_twins import BarlowTwins
-from barlow.models.encoders import APPLICATIONS, ENCODERS, encoder, find
+from barlow.models.encoders import (
+    APPLICATIONS,
+    ENCODERS,
+    encoder,
+    find,
+    is_file,
+    is_function,
+    is_transformer,
+)
 from barlow.models.projector import projector
 
-__all__ = ["APPLICATIONS", "ENCODERS", "BarlowTwins", "encoder", "find", "projector"]
+_REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
+
+__all__ = [
+    "APPLICATIONS",
+    "ENCODERS",
+    "BarlowTwins",
+    "encoder",
+    "find",
+    "is_file",
+    "is_function",
+    "is_transformer",
+    "projector",
+]

@@ -8,47 +8,47 @@ import numpy as np
 from keras import ops
 
 from barlow import backend, kernel, losses
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.models.fused import Apply, fused
+from barlow.models.inputs import first_inputs
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
 
-# Reductions to the mean over samples, of which the metrics are the two terms.
+# Reductions to the mean over samples, which is the sum of the two terms.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-_LOOKED_AT = 32  # inputs, before training
 
 
 @keras.saving.register_keras_serializable(package="barlow")
 class BarlowTwins(keras.Model):
     """Encoder that learns from images, signals or rows without labels (Zbontar et al., 2021).
 
-    Each of them becomes two views, each view goes through encoder and projector, and the loss
-    compares the two batches of embeddings. After training ``model.encoder`` is what you keep:
+    Each input becomes two views, each view goes through encoder and projector, and the loss
+    compares the two batches of embeddings. After training you keep ``model.encoder``:
     ``model.encoder.predict(images)``.
 
-    ``fit`` and ``evaluate`` take inputs alone, in any form that Keras takes them; labels that
-    come with them are not looked at. (Keras drops ``sample_weight`` where there are no labels:
-    to weight samples, give any labels, such as zeros.) The metrics are the ``loss`` and its two
-    terms, ``invariance`` and ``redundancy``, which add up to it (but for weight penalties of
-    the networks and sample weights).
+    ``fit`` and ``evaluate`` take inputs alone, in any form that Keras takes, and ignore labels.
+    (Keras drops ``sample_weight`` if there are no labels: to weight samples, pass any labels, such
+    as zeros.) The metrics are the ``loss`` and its two terms, ``invariance`` and ``redundancy``.
+    They add up to it, except for weight penalties of the networks and sample weights.
 
     Args:
-        encoder: Functional or sequential model, with its input's shape, from what ``fit`` is
-            given, such as images ``[batch, height, width, channels]``, to ``[batch, features]``.
+        encoder: Functional or sequential model with a known input shape, from one view, such as
+            images ``[batch, height, width, channels]``, to ``[batch, features]``.
         projector: Model from ``[batch, features]`` to the embeddings, or the widths of
             :func:`barlow.models.projector`. Defaults to ``(512, 512)``.
         views: Layer from inputs to two views of each: :class:`barlow.views.ImageViews`,
             :class:`barlow.views.SignalViews` for ``[batch, time, channels]``,
             :class:`barlow.views.TableViews` for ``[batch, features]``, or your own. With
-            ``None``, the default, the model takes pairs that are already made:
+            ``None``, the default, the model takes pairs of views:
             ``fit((first, second))``.
-        loss: Loss between the two batches of embeddings, with a reduction to their mean.
-            Defaults to ``barlow.losses.Barlow()``.
+        loss: Loss between the two batches of embeddings, with a reduction to the mean over
+            samples. Defaults to ``barlow.losses.Barlow()``.
         **kwargs: As for any Keras model.
 
     Raises:
-        ValueError: If the encoder's output is not known to be one vector per input, the
-            projector is neither a model nor widths, or the loss is not one that averages.
+        ValueError: If the encoder's output is not known to be one vector per input, if the
+            projector is neither a model nor widths, or if the loss does not average.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1))
@@ -96,13 +96,13 @@ class BarlowTwins(keras.Model):
         self.micro_batch_size: int | None = None
         self._fused: tuple[Apply, Apply] | None = None
 
-    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any]:
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Embeddings of both views of each input.
 
         Args:
-            inputs: Batch of what ``views`` takes, or with ``views=None`` a pair of batches.
-            training: Whether layers such as batch normalisation run in training mode. The
-                views are random in either mode.
+            inputs: Batch for ``views``, or with ``views=None`` a pair of batches.
+            training: Whether layers such as batch normalisation run in training mode. Views are
+                random in either mode.
 
         Returns:
             ``(za, zb)``, each of shape ``[batch, projector features]``.
@@ -114,19 +114,19 @@ class BarlowTwins(keras.Model):
             )
         return self._embed(inputs, training=training)
 
-    def _embed(self, inputs: Any, training: bool | None = True) -> tuple[Any, Any]:
+    def _embed(self, inputs: Any, training: bool | None = True) -> tuple[Tensor, Tensor]:
         if self.views is not None:
             inputs = self.views(inputs, training=training)
         elif not isinstance(inputs, tuple | list) or len(inputs) != 2:
             raise InvalidInput(
                 "Without `views` the model takes pairs: fit((first, second)); a dataset yields "
-                "((first, second),). To make pairs, give BarlowTwins(..., views=...): "
+                "((first, second),). To make pairs, set BarlowTwins(..., views=...): "
                 "barlow.views.ImageViews(...) for images, SignalViews() for signals, TableViews() "
                 "for rows of a table."
             )
         encoder, projector = (training and self._fused) or (self.encoder, self.projector)
-        # One after the other: batch statistics must not mix the two views. `training` is named for
-        # each part: JAX calls this without the context from which Keras would hand it down.
+        # One after the other: batch statistics must not mix the two views. `training` is passed to
+        # each part: JAX calls this outside the context from which Keras would pass it on.
         za, zb = (projector(encoder(x, training=training), training=training) for x in inputs)
         return za, zb
 
@@ -141,16 +141,16 @@ class BarlowTwins(keras.Model):
 
         Args:
             optimizer: Keras optimizer or its name. Defaults to ``"adamw"``.
-            loss: Not to be given: the model has its loss.
-            micro_batch_size: Inputs that are embedded at a time, >= 1. The loss and its gradient
-                remain those of the whole batch; the memory becomes that of so many inputs and of
-                the embeddings, and every input is embedded twice. Batch normalisation takes the
-                statistics of so many inputs, so that they should not be few. Defaults to ``None``,
-                the whole batch.
+            loss: Must be ``None``: the model has its loss.
+            micro_batch_size: Inputs to embed at a time, >= 1. The loss and its gradient remain
+                those of the whole batch; the memory is that of so many inputs and of the
+                embeddings, and every input is embedded twice. Batch normalisation takes the
+                statistics of so many inputs, so do not take few. Defaults to ``None``, the whole
+                batch.
             **kwargs: As for ``keras.Model.compile``.
 
         Raises:
-            ValueError: If a loss is given, or ``micro_batch_size`` is below 1.
+            ValueError: If ``loss`` is not ``None``, or ``micro_batch_size`` is below 1.
         """
         if micro_batch_size is not None and micro_batch_size < 1:
             raise InvalidInput(
@@ -158,7 +158,7 @@ class BarlowTwins(keras.Model):
             )
         if loss is not None:
             raise InvalidInput(
-                "The model already has its loss. Give another one to the constructor: "
+                "The model already has its loss. Pass another one to the constructor: "
                 f"BarlowTwins(encoder, loss=Barlow(lambda_=0.01)). Received: loss={loss}."
             )
         self.micro_batch_size = micro_batch_size
@@ -166,11 +166,10 @@ class BarlowTwins(keras.Model):
         super().compile(optimizer=optimizer, loss=self.objective, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Train, as any Keras model, after a look at the first inputs.
+        """Train, as any Keras model, after a check of the first inputs.
 
         Args:
-            x: Inputs without labels, or with labels that are not looked at, in any form that Keras
-                takes.
+            x: Inputs, in any form that Keras takes. Labels are ignored.
             *args: As for ``keras.Model.fit``.
             **kwargs: As for ``keras.Model.fit``.
 
@@ -179,10 +178,10 @@ class BarlowTwins(keras.Model):
 
         Raises:
             ValueError: If ``views`` refuses the first inputs: see
-                :meth:`barlow.views.ImageViews.check`. Those of a generator are not looked at.
+                :meth:`barlow.views.ImageViews.check`. Those of a generator are not checked.
         """
         check = getattr(self.views, "check", None)
-        first = _first_inputs(x) if check else None
+        first = first_inputs(x) if check else None
         if check and first is not None:
             check(first)
         backend.keep_freed_memory()
@@ -193,21 +192,21 @@ class BarlowTwins(keras.Model):
         x: Any = None,
         y: Any = None,
         y_pred: Any = None,
-        sample_weight: Any = None,
+        sample_weight: Tensor | None = None,
         training: bool = True,
-    ) -> Any:
+    ) -> Tensor:
         """Loss between the embeddings of the two views; labels ``y`` have no part in it."""
         za, zb = y_pred
         loss = super().compute_loss(
             x=x, y=za, y_pred=zb, sample_weight=sample_weight, training=training
         )
-        # The terms are those of the plain loss, which is at hand unless samples have weights.
+        # The terms are those of the plain loss, which is this one unless samples have weights.
         plain, *detached = (ops.stop_gradient(value) for value in (loss, za, zb))
         if sample_weight is not None:
             plain = self.objective(*detached)
         else:
             for penalty in self.losses:
-                plain = plain - ops.stop_gradient(penalty)  # in place it would change the loss
+                plain = plain - ops.stop_gradient(penalty)  # in place would change the loss
         invariance = kernel.invariance(*detached)
         samples = ops.shape(za)[0]
         self.invariance_tracker.update_state(invariance, sample_weight=samples)
@@ -221,12 +220,12 @@ class BarlowTwins(keras.Model):
     def cross_correlation(self, x: Any, features: int | None = None) -> np.ndarray:
         """Correlation of the features of two views, in inference mode.
 
-        The state of random views moves on, as with ``predict``.
+        Random views draw their next values, as with ``predict``.
 
         Args:
             x: Inputs, as for ``predict``.
-            features: How many of the embeddings' features, the first ones. Defaults to ``None``,
-                all.
+            features: Number of the embeddings' features to take, the first ones. Defaults to
+                ``None``, all.
 
         Returns:
             Shape ``[features, features]``; see :func:`barlow.losses.cross_correlation`.
@@ -268,23 +267,8 @@ class BarlowTwins(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
 
-def _first_inputs(x: Any) -> Any:
-    """Some of the inputs, where looking at them takes nothing from training."""
-    if hasattr(x, "shape"):
-        return x[:_LOOKED_AT]
-    if isinstance(x, keras.utils.PyDataset):
-        batch: Any = x[0]
-    elif hasattr(x, "element_spec") and hasattr(x, "take"):  # tf.data
-        batch = next(iter(x.take(1)))
-    elif hasattr(x, "collate_fn") and hasattr(x.dataset, "__getitem__"):  # PyTorch's DataLoader
-        batch = x.collate_fn([x.dataset[i] for i in range(min(_LOOKED_AT, len(x.dataset)))])
-    else:
-        return None
-    return batch[0] if isinstance(batch, tuple | list) else batch
-
-
 def _features(encoder: keras.Model) -> int:
-    """Length of the vector that the encoder gives for each input."""
+    """Length of the encoder's vector of an input."""
     outputs = getattr(encoder, "outputs", None)
     if not outputs:
         raise InvalidInput(
@@ -295,7 +279,7 @@ def _features(encoder: keras.Model) -> int:
     shapes = [tuple(output.shape) for output in outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
         raise InvalidInput(
-            "The encoder must give one vector per input, shape [batch, features]; end it with a "
+            "The encoder must return one vector per input, shape [batch, features]; end it with a "
             "layer such as GlobalAveragePooling2D for images (in keras.applications: "
             "pooling='avg') or GlobalAveragePooling1D for signals. Received: an encoder with "
             f"output {', '.join(map(str, shapes))}."

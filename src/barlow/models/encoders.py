@@ -1,62 +1,25 @@
-"""Encoders by name: networks of our own, those of ``keras.applications``, and the user's."""
+"""Encoders by name: those of barlow, those of ``keras.applications``, and the user's.
 
+How encoders are named is known here alone.
+"""
+
+import contextlib
 import functools
 import importlib
 import pathlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import keras
 from keras import layers
 
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, did_you_mean
+from barlow.models.conv import conv
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 
 ImageShape = tuple[int, ...]
 """Height, width and channels."""
-
-_TINY = 16  # pixels, below which an image has none to spare
-
-
-def conv(image_shape: ImageShape) -> keras.Model:
-    """Plain convolutional network for images of 8 to 64 pixels.
-
-    1,024 features, 256 of each quarter of the image: where something is counts in small images.
-    For images below 16 pixels, which it does not reduce at once, 128 features of the whole.
-
-    Args:
-        image_shape: ``(height, width, channels)`` of the images.
-
-    Returns:
-        A model from images with values 0 .. 255 to ``[batch, features]``.
-    """
-    inputs = keras.Input(image_shape, name="images")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    if min(image_shape[:2]) < _TINY:
-        for filters, strides in ((32, 1), (64, 2), (128, 2)):
-            x = _convolution(x, filters, strides=strides)
-        return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="conv")
-    x = _convolution(x, 64, size=5, strides=2)  # most of the time goes where images are large
-    x = _convolution(x, 128, strides=2)
-    x = _convolution(x, 256, strides=2)
-    while min(x.shape[1:3]) > 4:  # larger images need more steps to see all of an object
-        x = _convolution(x, 256, strides=2)
-    return keras.Model(inputs, layers.Flatten()(_quarters(x)), name="conv")
-
-
-def _convolution(
-    x: keras.KerasTensor, filters: int, size: int = 3, strides: int = 1
-) -> keras.KerasTensor:
-    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
-
-
-def _quarters(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Means of four quarters, which overlap where a side is odd."""
-    height, width = x.shape[1:3]
-    strides = height // 2, width // 2
-    return layers.AveragePooling2D((height - strides[0], width - strides[1]), strides)(x)
-
 
 ENCODERS: dict[str, Callable[[ImageShape], keras.Model]] = {
     "conv": conv,
@@ -66,7 +29,7 @@ ENCODERS: dict[str, Callable[[ImageShape], keras.Model]] = {
     "vit_tiny": functools.partial(vision_transformer, width=192, depth=12, heads=3),
     "vit_small": functools.partial(vision_transformer, width=384, depth=12, heads=6),
 }
-"""Networks of our own. A ViT is best trained with AdamW, as ``pretrain`` does."""
+"""Networks of barlow. A ViT is best trained with AdamW, as ``pretrain`` does."""
 
 APPLICATIONS = tuple(
     name
@@ -81,16 +44,18 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
 
     Args:
         name: A key of ``ENCODERS``; one of ``APPLICATIONS``, with random weights; the path of a
-            ``.keras`` file with a model of your own, whose weights are the start; or
-            ``"module:function"``, a function of your own from ``image_shape`` to a model.
+            ``.keras`` file with your own model, whose weights are the start; or
+            ``"module:function"``, your own function from ``image_shape`` to a model. The module is
+            an installed one, or else a file in the working folder.
         image_shape: ``(height, width, channels)`` of the images.
 
     Returns:
-        A model from images with values 0 .. 255, shape ``[batch, *image_shape]``, to one vector
-        each. Those by name carry their own normalisation; your own should.
+        A model from images with values 0 .. 255, shape ``[batch, *image_shape]``, to vectors
+        ``[batch, features]``. Those by name include their normalisation; your own should, too.
 
     Raises:
-        ValueError: If there is no encoder of that name, or it does not take such images.
+        ValueError: If there is no encoder of that name, if it does not take such images, or if
+            your own function raises an error.
 
     Example:
         >>> barlow.models.encoder("conv", (8, 8, 1)).output_shape
@@ -102,7 +67,7 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
     """
     model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
-        raise InvalidInput(f"{name} must give a keras.Model. Received: {model!r}.")
+        raise InvalidInput(f"The encoder {name} must be a keras.Model. Received: {model!r}.")
     expected = tuple(model.input_shape[1:])
     fits = len(expected) == len(image_shape) and all(
         size in (None, given) for size, given in zip(expected, image_shape, strict=True)
@@ -116,7 +81,9 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
 
 
 def find(name: str) -> Callable[[ImageShape], keras.Model]:
-    """What makes an encoder of this name, for a shape of images.
+    """The function that makes an encoder of this name, for a shape of images.
+
+    For ``"module:function"`` this imports the module, and with it the layers that it registers.
 
     Raises:
         ValueError: If there is no encoder of that name.
@@ -125,22 +92,49 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
         return ENCODERS[name]
     if name in APPLICATIONS:
         return functools.partial(_application, name)
-    if name.endswith(".keras"):
+    if is_file(name):
         if not pathlib.Path(name).is_file():
             raise InvalidInput(f"There is no encoder at {name}.")
-        return lambda _: keras.models.load_model(name)
-    if ":" in name:
+        return lambda _: _loaded(name)
+    if is_function(name):
         return _function(name)
     raise InvalidInput(
-        f"No encoder is called {name!r}. Known: {', '.join(ENCODERS)}; every network of "
-        "keras.applications, such as EfficientNetV2B0; a .keras file; module:function."
+        f"No encoder is called {name!r}.{did_you_mean(name, [*ENCODERS, *APPLICATIONS])} Known: "
+        f"{', '.join(ENCODERS)}; every network of keras.applications, such as EfficientNetV2B0; a "
+        ".keras file; module:function."
     )
+
+
+def is_file(name: str) -> bool:
+    """Whether the name of an encoder is the path of a ``.keras`` file."""
+    return name.endswith(".keras")
+
+
+def is_function(name: str) -> bool:
+    """Whether the name of an encoder is ``module:function``.
+
+    Example:
+        >>> barlow.models.is_function("ours:small"), barlow.models.is_function("C:/ours.keras")
+        (True, False)
+    """
+    return ":" in name and not is_file(name)
+
+
+def is_transformer(name: str) -> bool:
+    """Whether the name is that of a transformer. A user's own encoder may be one without it."""
+    return getattr(ENCODERS.get(name), "func", None) is vision_transformer
 
 
 def _application(name: str, image_shape: ImageShape) -> keras.Model:
     """Network of ``keras.applications`` for images with values 0 .. 255."""
     make = getattr(keras.applications, name)
-    network = make(include_top=False, weights=None, input_shape=image_shape, pooling="avg")
+    try:
+        network = make(include_top=False, weights=None, input_shape=image_shape, pooling="avg")
+    except Exception as error:  # of whichever layer finds no pixels left
+        raise InvalidInput(
+            f"The encoder {name} does not take images of shape {tuple(image_shape)} (height, "
+            f"width, channels). Keras says: {_in_words(error)}"
+        ) from error
     if any(isinstance(layer, layers.Rescaling | layers.Normalization) for layer in _all(network)):
         return network
     inputs = keras.Input(image_shape, name="images")
@@ -154,9 +148,53 @@ def _all(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [*within, *(deeper for each in within for deeper in _all(each))]
 
 
+def _loaded(path: str) -> keras.Model:
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # of whatever a damaged file leads Keras to
+        raise InvalidInput(f"Cannot load the encoder {path}. {_in_words(error)}") from error
+
+
 def _function(name: str) -> Callable[[ImageShape], keras.Model]:
     module, _, function = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidInput(f"There is no encoder {name} (module:function): {error}.") from error
+        with _working_folder():
+            make = getattr(importlib.import_module(module), function)
+    except Exception as error:  # of the user's code
+        raise InvalidInput(
+            f"Cannot import the encoder {name} (module:function). {_in_words(error)}"
+        ) from error
+
+    def make_encoder(image_shape: ImageShape) -> keras.Model:
+        try:
+            with _working_folder():
+                return make(image_shape)
+        except Exception as error:  # of the user's code
+            raise InvalidInput(
+                f"The function of the encoder {name} raised an error for images of shape "
+                f"{tuple(image_shape)}. {_in_words(error)}"
+            ) from error
+
+    return make_encoder
+
+
+@contextlib.contextmanager
+def _working_folder() -> Iterator[None]:
+    """Imports that also find modules in the working folder, after all others.
+
+    The folder is data, not code: a file among the images may have the name of any module.
+    """
+    folder = str(pathlib.Path.cwd())
+    if folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:  # the user's code may have changed the list
+            sys.path.remove(folder)
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

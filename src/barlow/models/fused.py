@@ -1,11 +1,11 @@
 """Batch normalisation in training as one operation of the backend.
 
-Keras composes it of a dozen, each of which reads or writes all that a layer gives. TensorFlow and
-PyTorch have one operation for it and one for its gradient, which saves a tenth and more of the step
-of a small network. JAX has none: there the compiler fuses what it can.
+Keras composes it of a dozen operations, and each reads or writes the whole output of a layer.
+TensorFlow and PyTorch have one operation for it and one for its gradient; docs/decisions has what
+they save. JAX has none: there the compiler fuses.
 
-A network stays what it is, of Keras' own layers, and is saved and loaded as any other. What trains
-is a second graph over the same layers and weights.
+The network keeps Keras' own layers, and is saved and loaded as any other. A second graph over the
+same layers and weights is what trains.
 """
 
 from typing import Any, Protocol
@@ -14,31 +14,32 @@ import keras
 from keras import layers, ops
 
 from barlow import backend
+from barlow.backend import Tensor
 
 
 class Apply(Protocol):
-    """What applies a network to inputs."""
+    """A network as a function."""
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
-        """Features of inputs."""
+    def __call__(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Outputs of the network, for inputs ``[batch, ...]``."""
         ...
 
 
 def fused(network: keras.Model) -> Apply:
-    """What applies a network as it is, but with fused batch normalisation in training.
+    """The network as a function, with fused batch normalisation in training.
 
     Args:
-        network: Functional or sequential model. Layers in it may be such models, too.
+        network: Functional or sequential model, which may contain others.
 
     Returns:
         A function that computes with the layers, weights and states of the network. Keras does not
-        track it: it may be an attribute of a model that has the network too.
+        track it: a model may have both the network and this function as attributes.
     """
     return _twin(network).__call__
 
 
 def _twin(layer: Any) -> Any:
-    """The layer, or where it is or has batch normalisation another that does the same."""
+    """The layer; if it is or contains batch normalisation, another one that does the same."""
     if _can_fuse(layer):
         return _Fused(layer)
     if _is_plain(layer) and _has_some(layer):
@@ -53,7 +54,7 @@ def _has_some(model: Any) -> bool:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Whether it is a model of Keras' own kinds, which are no more than their layers."""
+    """Whether it is of Keras' own classes of models, which only apply their layers."""
     return isinstance(layer, keras.Model) and type(layer).__module__.startswith("keras.")
 
 
@@ -67,19 +68,21 @@ def _can_fuse(layer: Any) -> bool:
 
 
 class _Fused(layers.Layer):
-    """A layer of batch normalisation, in one operation where it takes its batch's statistics."""
+    """Batch normalisation, in one operation where it takes the statistics of the batch."""
 
     def __init__(self, layer: layers.BatchNormalization):
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
         self.supports_masking = True
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         layer, rank = self.layer, len(inputs.shape)
         last = layer.axis in (-1, rank - 1)
         if not (training and layer.trainable and last) or mask is not None:
             return layer(inputs, training=training, mask=mask)
-        x = ops.cast(inputs, "float32")  # as Keras does, for what overflows in 16 bits
+        x = ops.cast(inputs, "float32")  # as Keras does: 16 bits would overflow
         channels = x.shape[-1]
         outputs, mean, variance = backend.batch_normalization(
             x if rank == 4 else ops.reshape(x, (ops.shape(x)[0], -1, 1, channels)),

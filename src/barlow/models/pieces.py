@@ -1,14 +1,14 @@
 """A large batch in pieces: its exact gradient with the memory of a piece.
 
-The loss compares all samples of a batch, so that its gradient cannot be summed over small batches
-as that of other losses can. But it needs no more than the embeddings ``z`` of the whole batch,
-which are small next to the activations that lead to them:
+The loss compares all samples of a batch, so its gradient is not a sum over smaller batches. But it
+needs only the embeddings ``z`` of the whole batch, which are small next to the activations that
+lead to them:
 
-    1. embed the batch piece by piece, and keep nothing but ``z``;
-    2. take the loss and its gradient ``u = dL/dz`` for the whole batch;
+    1. embed the batch piece by piece, and keep ``z`` alone;
+    2. compute the loss and its gradient ``u = dL/dz`` for the whole batch;
     3. embed piece by piece again, and sum ``u' dz/dw`` over the pieces.
 
-The gradient is that of the whole batch; each piece is embedded twice. (Gao et al., 2021, "Scaling
+The gradient is that of the whole batch. Each piece is embedded twice. (Gao et al., 2021, "Scaling
 deep contrastive learning batch size under memory limited setup", do the same for another loss.)
 """
 
@@ -19,15 +19,20 @@ import keras
 from keras import ops
 
 from barlow import backend
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 
-Embed = Callable[[Any], tuple[Any, Any]]
+Embed = Callable[[Any], tuple[Tensor, Tensor]]
 """From inputs to embeddings of both views, each ``[batch, features]``."""
+
+_EmbedPiece = Callable[[Tensor, list[Tensor], list[Tensor]], tuple[Tensor, list[Tensor]]]
+"""From the index of a piece, weights and states to both embeddings of the piece, ``[2, piece,
+features]``, and the states after it."""
 
 
 def embed_by_pieces(
     embed: Embed, model: keras.Model, inputs: Any, piece: int, features: int, dtype: str
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """``embed(inputs)``, with the memory of a piece for the gradient.
 
     Args:
@@ -35,8 +40,8 @@ def embed_by_pieces(
         model: Its variables that are not trained, such as moving averages and the states of random
             seeds, are updated by one piece after the other.
         inputs: Tensor ``[batch, ...]`` or a pair of them.
-        piece: Samples of a piece, >= 1. Where the batch is no multiple of it, the last piece is
-            filled up with samples from its beginning, of no consequence for the gradient.
+        piece: Samples of a piece, >= 1. Where the batch is no multiple of it, samples from its
+            beginning fill the last piece; they have no part in the gradient.
         features: Length of an embedding.
         dtype: Of the embeddings.
 
@@ -51,8 +56,9 @@ def embed_by_pieces(
     inputs = keras.tree.map_structure(lambda x: _padded(x, batch, count * piece), inputs)
     weights, states = model.trainable_variables, model.non_trainable_variables
 
-    def embed_piece(index: Any, values: list[Any], others: list[Any]) -> tuple[Any, list[Any]]:
-        """Both embeddings of a piece, ``[2, piece, features]``, and the states after it."""
+    def embed_piece(
+        index: Tensor, values: list[Tensor], others: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
         part = keras.tree.map_structure(lambda x: _piece(x, index * piece, piece), inputs)
         mapping = zip([*weights, *states], [*values, *others], strict=True)
         with keras.StatelessScope(state_mapping=list(mapping), collect_losses=True) as scope:
@@ -64,30 +70,41 @@ def embed_by_pieces(
             )
         return z, [scope.get_current_value(state) for state in states]
 
-    def forward(index: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
-        z, others = embed_piece(index, values, carry[1])
-        return ops.slice_update(carry[0], [0, index * piece, 0], z), others
+    empty = ops.zeros((2, count * piece, features), dtype)
+    z, after = _embeddings(embed_piece, count, piece, empty, weights, states)
+    for state, value in zip(states, after, strict=True):
+        state.assign(value)
+    return z[0, :batch], z[1, :batch]
 
+
+def _embeddings(
+    embed_piece: _EmbedPiece,
+    count: int | Tensor,
+    piece: int,
+    empty: Tensor,
+    weights: list[keras.Variable],
+    states: list[keras.Variable],
+) -> tuple[Tensor, list[Tensor]]:
+    """Embeddings of all pieces, shape of ``empty``, with their gradient; and the states after."""
     # No part of this is differentiated.
     values = [ops.stop_gradient(weight.value) for weight in weights]
     before = [ops.copy(state.value) for state in states]  # PyTorch assigns in place
-    empty = ops.zeros((2, count * piece, features), dtype)
+
+    def forward(index: Tensor, carry: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
+        z, others = embed_piece(index, values, carry[1])
+        return ops.slice_update(carry[0], [0, index * piece, 0], z), others
+
     embeddings, after = backend.repeat(count, forward, (empty, before))
 
-    @ops.custom_gradient
-    def with_gradient(*weights_: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
-        def pull_back(*arguments: Any, upstream: Any = None) -> tuple[Any, ...]:
-            # TensorFlow and JAX pass the upstream gradient alone, PyTorch by its name.
-            u = arguments[0] if upstream is None else upstream
-
-            def backward(index: Any, carry: tuple[list[Any], list[Any]]) -> tuple[Any, Any]:
+    @backend.custom_gradient
+    def with_gradient(*_: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
+        def pull_back(u: Tensor) -> tuple[Tensor, ...]:
+            def backward(index: Tensor, carry: tuple[list[Tensor], list[Tensor]]) -> Any:
                 sums, others = carry
-
-                def of_weights(*values: Any) -> tuple[Any, list[Any]]:
-                    return embed_piece(index, list(values), others)
-
-                u_piece = ops.slice(u, [0, index * piece, 0], [2, piece, features])
-                gradients, others = backend.pull_back(of_weights, values, u_piece)
+                u_piece = ops.slice(u, [0, index * piece, 0], [2, piece, empty.shape[2]])
+                gradients, others = backend.pull_back(
+                    lambda *values: embed_piece(index, list(values), others), values, u_piece
+                )
                 return [a + b for a, b in zip(sums, gradients, strict=True)], others
 
             zeros = [ops.zeros_like(value) for value in values]
@@ -96,18 +113,15 @@ def embed_by_pieces(
 
         return embeddings, pull_back
 
-    z: Any = with_gradient(*[weight.value for weight in weights])
-    for state, value in zip(states, after, strict=True):
-        state.assign(value)
-    return z[0, :batch], z[1, :batch]
+    return with_gradient(*[weight.value for weight in weights]), after
 
 
-def _padded(x: Any, batch: Any, length: Any) -> Any:
+def _padded(x: Tensor, batch: int | Tensor, length: int | Tensor) -> Tensor:
     if isinstance(batch, int) and batch == length:
         return x
     return ops.take(x, ops.arange(length) % batch, axis=0)
 
 
-def _piece(x: Any, start: Any, length: int) -> Any:
+def _piece(x: Tensor, start: Tensor, length: int) -> Tensor:
     rest = tuple(x.shape[1:])
     return ops.slice(x, [start, *[0 for _ in rest]], [length, *rest])

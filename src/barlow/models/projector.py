@@ -11,13 +11,13 @@ from barlow.errors import InvalidInput
 def projector(
     features: int, widths: Sequence[int] = (512, 512), name: str = "projector"
 ) -> keras.Model:
-    """Projector of Barlow Twins: hidden layers with batch normalisation and ReLU, then linear.
+    """Projector of Barlow Twins: layers with batch normalisation and ReLU, then a linear one.
 
-    The paper's has widths ``(8192, 8192, 8192)`` (Zbontar et al., 2021, section 2.2).
+    The paper takes widths ``(8192, 8192, 8192)`` (Zbontar et al., 2021, section 2.2).
 
     Args:
         features: Number of features of the encoder's output.
-        widths: Width of each layer; the last one is the number of features that the loss sees.
+        widths: Width of each layer; the last one is the number of features of the embeddings.
             Defaults to ``(512, 512)``.
         name: Name of the model. Defaults to ``"projector"``.
 
@@ -25,7 +25,7 @@ def projector(
         A model from ``[batch, features]`` to ``[batch, widths[-1]]``.
 
     Raises:
-        ValueError: If ``widths`` is empty or holds anything but positive integers.
+        ValueError: If ``widths`` is empty or not all positive integers.
 
     Example:
         >>> barlow.models.projector(128, (512, 256)).output_shape

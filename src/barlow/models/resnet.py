@@ -1,20 +1,21 @@
 """ResNet-18, 34 and 50 (He et al., 2016, "Deep residual learning for image recognition").
 
-With the stride of a bottleneck in its 3 x 3 convolution, as all have it since. Images of 64 pixels
-and less would be left with 2 x 2 positions: for them the first convolution is 3 x 3 without stride
-or pooling, as usual on CIFAR.
+The stride of a bottleneck is in its 3 x 3 convolution, as in all later implementations. Small
+images would end with 2 x 2 positions: for them the first convolution is 3 x 3 without stride or
+pooling, as usual on CIFAR.
 """
 
 import keras
 from keras import layers
 
-_SMALL = 64
+from barlow import pixels
+
 # Blocks of each of the four stages, and whether a block is a bottleneck.
 _DEPTHS = {18: ((2, 2, 2, 2), False), 34: ((3, 4, 6, 3), False), 50: ((3, 4, 6, 3), True)}
 
 
 def resnet(image_shape: tuple[int, ...], depth: int) -> keras.Model:
-    """ResNet without its classifier; 512 features, at depth 50 2,048.
+    """ResNet without its classifier; 512 features, or 2,048 at depth 50.
 
     Args:
         image_shape: ``(height, width, channels)`` of the images.
@@ -26,7 +27,7 @@ def resnet(image_shape: tuple[int, ...], depth: int) -> keras.Model:
     stages, bottleneck = _DEPTHS[depth]
     inputs = keras.Input(image_shape, name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    if min(image_shape[:2]) <= _SMALL:
+    if pixels.is_small(image_shape):
         x = _normalized(x, 64, 3)
     else:
         x = _normalized(x, 64, 7, strides=2)
@@ -54,7 +55,7 @@ def _block(x: keras.KerasTensor, filters: int, strides: int, bottleneck: bool) -
 def _normalized(
     x: keras.KerasTensor, filters: int, size: int, strides: int = 1, activation: bool = True
 ) -> keras.KerasTensor:
-    """Convolution with batch normalisation, and ReLU where nothing is to be added to it."""
+    """Convolution with batch normalisation, and ReLU unless a residual is added after it."""
     x = layers.Conv2D(
         filters,
         size,

@@ -1,27 +1,25 @@
 """A vision transformer (Dosovitskiy et al., 2021, "An image is worth 16x16 words").
 
-Without a class token: the features are the mean of the patches'. Positions are fixed sines and
-cosines along both axes, as self-supervised transformers have them (Chen et al., 2021, MoCo v3).
+It has no class token: the features are the mean over the patches. Positions are fixed sines and
+cosines along both axes, as in other self-supervised transformers (Chen et al., 2021, MoCo v3).
 """
-
-from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from barlow import pixels
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
-
-_SMALL = 64
 
 
 def vision_transformer(
     image_shape: tuple[int, ...], width: int, depth: int, heads: int
 ) -> keras.Model:
-    """Vision transformer with patches of 16 pixels, of 4 where the image has no more than 64.
+    """Vision transformer with patches of 16 pixels, or of 4 if the images are small.
 
     Args:
-        image_shape: ``(height, width, channels)`` of the images, of multiples of a patch.
+        image_shape: ``(height, width, channels)`` of the images; multiples of the patch.
         width: Length of a patch's vector and number of features, a multiple of 4 and of ``heads``.
         depth: Number of blocks.
         heads: Number of heads of the attention.
@@ -30,9 +28,9 @@ def vision_transformer(
         A model from images with values 0 .. 255 to ``[batch, width]``.
 
     Raises:
-        ValueError: If height or width of the images are not multiples of a patch.
+        ValueError: If height or width of the images is not a multiple of the patch.
     """
-    patch = 4 if min(image_shape[:2]) <= _SMALL else 16
+    patch = 4 if pixels.is_small(image_shape) else 16
     if any(size % patch for size in image_shape[:2]):
         raise InvalidInput(
             f"Height and width of the images must be multiples of {patch} for this encoder. "
@@ -57,11 +55,11 @@ def vision_transformer(
 class PositionEncoding(layers.Layer):
     """Adds sines and cosines of the row and the column, of wavelengths 2 pi to 20,000 pi patches.
 
-    Takes and gives ``[batch, height, width, features]``, features a multiple of 4.
+    From and to ``[batch, height, width, features]``, features a multiple of 4.
     """
 
-    def call(self, patches: Any) -> Any:
-        """The patches with what tells their positions."""
+    def call(self, patches: Tensor) -> Tensor:
+        """The patches with their positions added."""
         height, width, features = patches.shape[1:]
         frequency = 1e-4 ** (np.arange(features // 4) / (features // 4))
         rows, columns = (np.outer(np.arange(size), frequency) for size in (height, width))

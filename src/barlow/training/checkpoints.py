@@ -1,10 +1,10 @@
-"""Checkpoints: all that a training stands on, so that it goes on as if it had not stopped.
+"""Checkpoints: the whole state of a training, so that it resumes as if it had not stopped.
 
-A checkpoint of a run is one file, ``checkpoints/STEP.npz``: every variable of model, optimizer and
-metrics, where all random draws stand, and the metrics of the epochs so far. It is written beside
-its place and renamed when it is safely on the disk, and the one before it stays until the next;
-so a process may be killed at any moment. What is damaged all the same is noticed by its check sums,
-and the one before it is taken.
+A checkpoint is one file, ``checkpoints/STEP.npz``: every variable of model, optimizer and metrics,
+the state of all random generators, and the metrics of the epochs so far. It is written beside its
+place and renamed when it is on the disk, and the previous one stays until the next is written; so a
+process may be killed at any moment. A damaged file is recognised by its checksums, and the previous
+one is loaded.
 """
 
 import json
@@ -23,7 +23,7 @@ from barlow import runs
 from barlow.errors import InvalidInput
 
 _KEPT = 2
-_WORTH = 20  # times as long as it takes to write it is trained before the next checkpoint
+_WORTH = 20  # a checkpoint is followed by training for 20 times as long as it took to write
 
 
 class Checkpoint(NamedTuple):
@@ -32,32 +32,32 @@ class Checkpoint(NamedTuple):
     step: int
     """Steps since its start."""
     variables: list[np.ndarray]
-    """Those of model, optimizer and metrics, in the order of the model."""
+    """Variables of model, optimizer and metrics, in the order of the model."""
     epochs: list[dict[str, float]]
-    """Metrics of the epochs that are complete."""
+    """Metrics of the complete epochs."""
     seconds: float
-    """Spent in the epoch that is not."""
+    """Seconds spent in the epoch that is not complete."""
 
 
 def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint of a run, whole or not at all, and let go of the one before the last.
+    """Write a checkpoint of a run, whole or not at all; the last two are kept.
 
     Raises:
-        OSError: If it cannot be written; those that are there stay.
+        OSError: If it cannot be written; earlier ones stay.
     """
     folder = run / runs.CHECKPOINTS
     folder.mkdir(exist_ok=True)
     progress = json.dumps({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
     with runs.replacing(folder / f"{checkpoint.step:012}.npz") as path:
         np.savez(path, *checkpoint.variables, progress=np.array(progress))
-    for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left half
+    for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left unfinished
         old.unlink()
 
 
 def load(run: pathlib.Path) -> Checkpoint | None:
-    """The newest whole checkpoint of a run; ``None`` if there is none.
+    """The newest undamaged checkpoint of a run; ``None`` if there is none.
 
-    Damaged ones are passed over, with a warning.
+    Damaged ones are skipped with a warning.
     """
     for path in _newest_first(run):
         try:
@@ -66,25 +66,23 @@ def load(run: pathlib.Path) -> Checkpoint | None:
                 variables = [arrays[f"arr_{index}"] for index in range(len(arrays.files) - 1)]
             return Checkpoint(int(path.stem), variables, **progress)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            warnings.warn(
-                f"The checkpoint {path} is damaged and is passed over: {error}", stacklevel=2
-            )
+            warnings.warn(f"The checkpoint {path} is damaged and is skipped: {error}", stacklevel=2)
     return None
 
 
 def remove(run: pathlib.Path) -> None:
-    """Let go of the checkpoints of a run that is complete, of all at once."""
+    """Delete all checkpoints of a complete run."""
     folder = run / runs.CHECKPOINTS
     if folder.exists():
-        # First the name: without all of them a kill would leave a run to train again.
+        # Renamed first: a kill between two deletions would leave the run incomplete again.
         shutil.rmtree(folder.rename(run / runs.REMOVED))
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Put a compiled model, which has been called, to where the checkpoint stands.
+    """Set a compiled and called model to the state of a checkpoint.
 
     Raises:
-        ValueError: If the checkpoint is of another model.
+        ValueError: If the checkpoint belongs to another model.
     """
     model.optimizer.build(model.trainable_variables)
     variables = _variables(model)
@@ -92,7 +90,7 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
     expected = [tuple(variable.shape) for variable in variables]
     if given != expected:
         raise InvalidInput(
-            "The checkpoint is of another model, or of another version of barlow or Keras: its "
+            "The checkpoint belongs to another model, or another version of barlow or Keras: its "
             f"{len(given)} variables do not fit the model's {len(expected)}."
         )
     for variable, array in zip(variables, checkpoint.variables, strict=True):
@@ -109,22 +107,20 @@ def _variables(model: keras.Model) -> list[Any]:
 
 
 class Record(keras.callbacks.Callback):
-    """Keeps a run's ``metrics.jsonl`` and its checkpoints while ``fit`` trains.
+    """Writes ``metrics.jsonl`` and checkpoints of a run while ``fit`` trains.
 
-    To the metrics of an epoch it adds the learning rate that has been reached, the images per
-    second and the seconds.
+    It adds the learning rate, the images per second and the seconds to the metrics of an epoch.
 
-    No checkpoint is made of what is not a number any more: training ends with a
-    ``FloatingPointError``, which names the step and the layer, and the checkpoints from before
-    stay.
+    A state with NaN or Inf is never saved: training ends with a ``FloatingPointError`` that names
+    the step and the layer, and earlier checkpoints stay.
 
     Args:
         run: Folder of the run.
         steps_per_epoch: Steps of a whole epoch.
         batch_size: Images of a step.
-        seconds: Between checkpoints, >= 0: 0 for one with every step. Longer where writing one
-            takes more than a twentieth of that. There is one when training is stopped, too.
-        start: Checkpoint from which training goes on. Defaults to ``None``, from its beginning.
+        seconds: Seconds between checkpoints, >= 0; 0 writes one with every step. Longer if writing
+            takes more than a twentieth of that. One is written when training is stopped, too.
+        start: Checkpoint to resume from. Defaults to ``None``, from the beginning.
 
     Attributes:
         step: Steps since the training began.
@@ -147,7 +143,7 @@ class Record(keras.callbacks.Callback):
         runs.write_metrics(run, self._epochs)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take up the metrics of an epoch that goes on: Keras has reset them."""
+        """Restore the metrics of a resumed epoch: Keras has reset them."""
         self._epoch_start, self._first_step = time.perf_counter(), self.step
         self._finite = True
         if self._start and self.step % self._steps_per_epoch:
@@ -159,11 +155,11 @@ class Record(keras.callbacks.Callback):
         self._start = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write a checkpoint when it is time; at the end of an epoch, with the metrics of it."""
+        """Write a checkpoint if it is due; at the end of an epoch it has the epoch's metrics."""
         self.step = self._first_step + batch + 1
         due = self.step % self._steps_per_epoch and self._due()
-        # The metric is a mean, which is no number any more from the first step on that comes to
-        # none. That may also be one which the loss scaling of half precision left out.
+        # The metric is a mean: NaN from the first step on that is NaN. The weights may still be
+        # finite, since the loss scaling of half precision skips such a step.
         if self._finite and not np.isfinite(float((logs or {}).get("loss", 0.0))):
             self._finite = False
             due = True
@@ -171,7 +167,7 @@ class Record(keras.callbacks.Callback):
             self._save(self._epochs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the metrics of the epoch, of which steps may be missing if training is stopped."""
+        """Write the metrics of the epoch; if training was stopped, of the steps that it had."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         seconds = time.perf_counter() - self._epoch_start
         images = ((self.step - 1) % self._steps_per_epoch + 1) * self._batch_size
@@ -186,7 +182,7 @@ class Record(keras.callbacks.Callback):
         whole = self.step % self._steps_per_epoch == 0
         if whole:
             self._epochs.append(row)
-            self._epoch_start = time.perf_counter()  # of which nothing is spent yet
+            self._epoch_start = time.perf_counter()  # of the next
         if self.model.stop_training or self._due() or not np.isfinite(metrics.get("loss", 0.0)):
             self._save(self._epochs)
 
@@ -202,7 +198,7 @@ class Record(keras.callbacks.Callback):
         self._pause = self._seconds and max(self._seconds, _WORTH * (self._saved - begin))
 
     def _check(self, arrays: list[np.ndarray]) -> None:
-        """Refuse to go on with, and to keep, what is not a number."""
+        """Refuse to save NaN or Inf, and to train on."""
         bad = [
             variable
             for variable, array in zip(_variables(self.model), arrays, strict=True)
@@ -211,17 +207,17 @@ class Record(keras.callbacks.Callback):
         if bad:
             good = [int(path.stem) for path in _newest_first(self._run)]
             raise FloatingPointError(
-                f"By step {self.step} training has come to values that are not numbers, in "
-                f"{len(bad)} of {len(arrays)} variables: {self._origin(bad)}. "
-                + (f"The checkpoint of step {good[0]} is from before. " if good else "")
+                f"NaN or Inf in {len(bad)} of {len(arrays)} variables at step {self.step}: "
+                f"{self._origin(bad)}. "
+                + (f"The checkpoint of step {good[0]} is intact. " if good else "")
                 + "Most often the learning rate is too high: train again with a lower one."
             )
 
     def _origin(self, bad: list[Any]) -> str:
-        """Where they come from, as far as can be told after the step.
+        """The first layer with NaN or Inf, if the step still shows it.
 
-        The gradient has spoiled all weights at once. But layers of normalisation keep means of
-        their inputs, which are bad from the layer on where the step went wrong.
+        The gradient reaches all weights at once. But batch normalisation keeps means of its inputs,
+        which are NaN from the layer on that failed first.
         """
         ids = {id(variable) for variable in bad}
         for kind in (self.model.non_trainable_variables, self.model.trainable_variables):

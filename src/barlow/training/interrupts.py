@@ -1,4 +1,4 @@
-"""Interrupts (Ctrl-C, SIGTERM) that end training after a whole step instead of anywhere."""
+"""Interrupts (Ctrl-C, SIGTERM) end training after a whole step."""
 
 import contextlib
 import signal
@@ -11,10 +11,10 @@ import keras
 
 @contextlib.contextmanager
 def stop_training(model: keras.Model) -> Iterator[keras.callbacks.Callback]:
-    """Ctrl-C and SIGTERM let the step that is running finish; a second one is as usual.
+    """Ctrl-C and SIGTERM let the running step finish; a second one acts as usual.
 
-    The callback is for ``fit``, which sets ``stop_training`` back to False after it has built
-    the model and before training begins: an interrupt until then would be lost.
+    The callback belongs to ``fit``, which resets ``stop_training`` after it has built the model and
+    before training begins: without it an earlier interrupt would be lost.
     """
     if threading.current_thread() is not threading.main_thread():
         yield keras.callbacks.Callback()  # only the main thread may handle signals

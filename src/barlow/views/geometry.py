@@ -1,69 +1,71 @@
 """Where the pixels of a view come from, as matrices.
 
-Resampling along one axis is a matrix with one row of weights per output pixel. Along two axes at
-once, ``rows @ image @ columns'`` is every crop, zoom, flip and blur. Rotation and shear tie the
-axes together: there each output pixel takes the few pixels of the image that it needs.
+Resampling along one axis is a matrix with one row of weights per output pixel. Along both axes,
+``rows @ image @ columns'`` is any crop, zoom, flip and blur. Rotation and shear couple the axes:
+there each output pixel gathers the few pixels of the image that it needs.
 
-Weights are those of a triangle (bilinear) or of a cubic that widens with the reduction, so that a
-reduced image has no aliasing; they agree with Pillow's resampling.
+Weights are those of a triangle (bilinear) or a cubic that widens as the image is reduced, so that
+there is no aliasing. They agree with Pillow's resampling.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
-_BLOCK = 20  # points: fewer copy more of the pixels, more multiply by more of the zeros
-_BLUR_REACH = 4  # standard deviations, beyond which less than 1e-4 of a blur lies
+from barlow.backend import Tensor
+
+_BLOCK = 20  # points; shorter blocks copy more pixels, longer ones multiply by more zeros
+_BLUR_REACH = 4  # standard deviations; less than 1e-4 of a blur lies beyond
 
 
-def triangle(distance: Any) -> Any:
+def triangle(distance: Tensor) -> Tensor:
     """Weight of a pixel in bilinear interpolation, by its distance, >= 0."""
     return ops.relu(1.0 - distance)
 
 
-def cubic(distance: Any) -> Any:
+def cubic(distance: Tensor) -> Tensor:
     """Weight of a pixel in bicubic interpolation, by its distance, >= 0.
 
     The kernel of Keys (1981, "Cubic convolution interpolation for digital image processing"),
-    with a = -1/2. Its two pieces are written as powers of what is left to the ends of both.
+    with a = -1/2. Its two pieces are polynomials in the distances to their ends.
     """
     far, near = ops.relu(2.0 - distance), ops.relu(1.0 - distance)
     return 0.5 * far * far * (far - 1.0) + near * near * (1.0 - 2.0 * near)
 
 
-FILTERS: dict[str, tuple[Callable[[Any], Any], int]] = {
+FILTERS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "bilinear": (triangle, 1),
     "bicubic": (cubic, 2),
 }
-"""Weight by distance, and the distance at which it has come to zero; both in pixels."""
+"""Weight by distance, and the distance from which it is zero, both in pixels; by interpolation."""
 
 
 class AxisWeights(NamedTuple):
     """Weights of the pixels of an axis for the points of views, in blocks of neighbouring points.
 
-    A point takes few of the pixels, and a block of points few more: the rest is left out.
+    A point takes few of the pixels, and a block of points few more. A block holds these alone.
     """
 
-    first: Any | None
-    """First pixel that each block takes, shape ``[batch, views, blocks]``; ``None`` where a single
-    block takes all pixels."""
-    weights: Any
-    """Shape ``[batch, views, blocks, points, pixels]``, sums of one over the last axis."""
+    first: Tensor | None
+    """First pixel of each block, shape ``[batch, views, blocks]``; ``None`` where a single block
+    takes all pixels."""
+    weights: Tensor
+    """Shape ``[batch, views, blocks, points, pixels]``, with sum 1 over the last axis."""
     points: int
-    """Of all blocks; the last block may have more, of no meaning."""
+    """Points of all blocks. The last block may have more, without meaning."""
 
 
 def axis_weights(
-    middle: Any,
-    step: Any,
+    middle: Tensor,
+    step: Tensor,
     points: int,
     size: int,
     interpolation: str,
     largest: float,
-    sigma: Any = None,
+    sigma: Tensor | None = None,
     largest_sigma: float = 0.0,
 ) -> AxisWeights:
     """Antialiased weights of the pixels of an axis for evenly spaced points, maybe blurred.
@@ -75,11 +77,11 @@ def axis_weights(
         points: Number of points.
         size: Number of pixels along the axis.
         interpolation: A key of ``FILTERS``.
-        largest: No step is longer, in pixels.
+        largest: Upper bound of the steps, in pixels.
         sigma: Standard deviation of a Gaussian blur of the points, in points, > 0, shape
-            ``[batch, views]``; far below one it leaves all as it is. What lies beyond the first
-            and the last point is not looked at. Defaults to ``None``, no blur.
-        largest_sigma: No standard deviation is larger, in points. Defaults to 0.
+            ``[batch, views]``; far below 1 it has no effect. The blur ends at the first and the
+            last point. Defaults to ``None``, no blur.
+        largest_sigma: Upper bound of the standard deviations, in points. Defaults to 0.
     """
     weight, support = FILTERS[interpolation]
     reach = support * max(largest, 1.0)
@@ -87,9 +89,9 @@ def axis_weights(
     length = math.ceil(points / blocks)
     margin = 0 if sigma is None else math.ceil(_BLUR_REACH * largest_sigma)
     window = math.ceil((length - 1 + 2 * margin) * largest + 2 * reach) + 1
-    if blocks == 1 or window > size / 2:  # nothing worth leaving out
+    if blocks == 1 or window > size / 2:  # blocks would save little
         blocks, length, margin, window = 1, points, 0, size
-    # The points of each block and of its margins, on both sides, which the blur takes.
+    # The points of each block, with margins on both sides for the blur.
     point = length * ops.arange(blocks, dtype="float32")[:, None] - margin
     point = point + ops.arange(length + 2 * margin, dtype="float32")
     middle, step = middle[..., None, None], step[..., None, None]
@@ -108,26 +110,26 @@ def axis_weights(
         distance = margin + np.subtract.outer(np.arange(length), np.arange(length + 2 * margin))
         distance = ops.convert_to_tensor(distance, "float32") / sigma[..., None, None, None]
         blur = _to_sum_of_one(inside * ops.exp(-0.5 * ops.square(distance)))
-        weights = ops.matmul(blur, weights)  # the matrices are smaller than the images
+        weights = ops.matmul(blur, weights)  # cheaper than blurring: the matrices are smaller
     return AxisWeights(first, weights, points)
 
 
-def _to_sum_of_one(weights: Any) -> Any:
-    """Weights that sum to one over the last axis; where there are none, they remain zero."""
+def _to_sum_of_one(weights: Tensor) -> Tensor:
+    """Weights with sum 1 over the last axis; all zeros remain."""
     return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-30)
 
 
-def resample_axes(images: Any, rows: AxisWeights, columns: AxisWeights) -> Any:
+def resample_axes(images: Tensor, rows: AxisWeights, columns: AxisWeights) -> Tensor:
     """``rows @ image @ columns'`` for every image, view and channel.
 
-    The channels of the views are between columns and rows, so that all products are plain
-    products of large matrices, several times as fast as with the channels last, and all
-    transpositions those of plain matrices.
+    The channels of the views lie between columns and rows. So all products are plain products of
+    large matrices, several times as fast as with the channels last, and all transpositions are
+    those of plain matrices.
 
     Args:
         images: Shape ``[batch, height, width, channels]``.
-        rows: Weights for the new rows.
-        columns: Weights for the new columns.
+        rows: Weights of the new rows.
+        columns: Weights of the new columns.
 
     Returns:
         Views of shape ``[batch, views, new width, channels, new height]``.
@@ -154,7 +156,7 @@ def resample_axes(images: Any, rows: AxisWeights, columns: AxisWeights) -> Any:
     return ops.reshape(views_, (-1, views, columns.points, channels, rows.points))
 
 
-def _resample_first_axis(lines: Any, axis: AxisWeights) -> Any:
+def _resample_first_axis(lines: Tensor, axis: AxisWeights) -> Tensor:
     """From ``[batch, views or 1, pixels, values]`` to ``[batch, views, points, values]``."""
     given, pixels, values = lines.shape[1:]
     views, blocks, length, window = axis.weights.shape[1:]
@@ -171,24 +173,24 @@ def _resample_first_axis(lines: Any, axis: AxisWeights) -> Any:
 
 
 def resample_points(
-    images: Any,
-    y: Any,
-    x: Any,
-    footprint_y: Any,
-    footprint_x: Any,
+    images: Tensor,
+    y: Tensor,
+    x: Tensor,
+    footprint_y: Tensor,
+    footprint_x: Tensor,
     largest: float,
     interpolation: str,
-) -> Any:
+) -> Tensor:
     """Sample every image at points, each with the weights of :func:`axis_weights` along both axes.
 
     Args:
         images: Shape ``[batch, height, width, channels]``.
         y: Rows of the points, in pixels as ``middle`` of :func:`axis_weights`, shape
             ``[batch, views, points]``.
-        x: Their columns, likewise.
+        x: Columns of the points, likewise.
         footprint_y: Distance between neighbouring samples along y, ``[batch, views, 1]``.
         footprint_x: The same along x.
-        largest: No footprint is larger.
+        largest: Upper bound of the footprints.
         interpolation: A key of ``FILTERS``.
 
     Returns:
@@ -210,9 +212,9 @@ def resample_points(
 
 
 def _taps(
-    centres: Any, footprint: Any, size: int, largest: float, interpolation: str
-) -> list[tuple[Any, Any]]:
-    """The pixels of an axis that samples take: their indices and weights."""
+    centres: Tensor, footprint: Tensor, size: int, largest: float, interpolation: str
+) -> list[tuple[Tensor, Tensor]]:
+    """Pixels of an axis that samples take: indices and weights, of the shape of ``centres``."""
     weight, support = FILTERS[interpolation]
     reach = support * max(largest, 1.0)
     centres = ops.clip(centres, 0.0, size)

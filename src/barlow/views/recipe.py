@@ -5,8 +5,11 @@ import math
 
 import numpy as np
 
+from barlow import pixels
 from barlow.errors import InvalidInput
-from barlow.views.geometry import FILTERS
+
+INTERPOLATIONS = ("bilinear", "bicubic")
+"""Names of interpolations."""
 
 Interval = tuple[float, float]
 Probability = float | tuple[float, float]
@@ -16,17 +19,18 @@ Probability = float | tuple[float, float]
 class Recipe:
     """Ranges from which every view draws its own values; the defaults change nothing.
 
-    A probability is one number, or a pair of the first view's and the second view's.
+    A probability is one number for both views, or a pair: the first view's and the second view's.
 
     Args:
         scale: Area of the part of the image that a view shows, as a fraction of the image's
-            area, drawn uniformly. Above 1 the view also shows what lies around the image, where
-            its border pixels are continued. Defaults to ``(1, 1)``.
+            area, drawn uniformly. Above 1 the view extends beyond the image, where the border
+            pixels repeat. Defaults to ``(1, 1)``.
         ratio: Width of that part over its height, relative to the image's own, drawn
-            log-uniformly as far as a part of its area fits into the image. Defaults to ``(1, 1)``.
+            log-uniformly among those at which the part fits into the image. Defaults to
+            ``(1, 1)``.
         interpolation: ``"bilinear"`` or ``"bicubic"``. Defaults to ``"bilinear"``.
-        shift: Largest shift of that part along each axis, as a fraction of the image's size, on
-            top of its uniform position inside the image. Defaults to 0.
+        shift: Largest shift of that part along each axis, as a fraction of the image's size,
+            added to its uniform position inside the image. Defaults to 0.
         rotation: Largest rotation, in degrees, either way. Defaults to 0.
         shear: Largest horizontal shear, in degrees, either way. Defaults to 0.
         flip: Probability of a left-right flip. Defaults to 0: text and digits must not flip.
@@ -41,7 +45,7 @@ class Recipe:
         saturation: Factor of the distance from the pixel's grey, drawn from
             ``1 - saturation .. 1 + saturation``. Defaults to 0.
         hue: Largest turn of the hue, either way, as a fraction of the full circle. Defaults to 0.
-        grey: Probability that all colour is lost. Defaults to 0.
+        grey: Probability that the view becomes grey. Defaults to 0.
         solarize: Probability that pixel values from 128 on are inverted. Defaults to 0.
         erase: Probability that a rectangle takes the view's mean colour. Defaults to 0.
         erase_scale: Its area, as a fraction of the view's, drawn uniformly; its ratio of width to
@@ -50,8 +54,7 @@ class Recipe:
             each view draws its own, uniformly from zero. Defaults to 0.
 
     Raises:
-        ValueError: If a range is out of order, a value out of its bounds, or what was asked for
-            cannot go together.
+        ValueError: If a range is out of order or a value is out of its bounds.
 
     Example:
         >>> barlow.views.Recipe(scale=(0.3, 1.0), flip=0.5, blur=(1.0, 0.1))
@@ -108,9 +111,9 @@ class Recipe:
                 "`erase_scale` is a fraction of the view and must not be above 1. "
                 f"Received: erase_scale={self.erase_scale}."
             )
-        if self.interpolation not in FILTERS:
+        if self.interpolation not in INTERPOLATIONS:
             raise InvalidInput(
-                f"`interpolation` must be one of {', '.join(map(repr, FILTERS))}. "
+                f"`interpolation` must be one of {', '.join(map(repr, INTERPOLATIONS))}. "
                 f"Received: interpolation={self.interpolation!r}."
             )
 
@@ -154,8 +157,8 @@ _LIMITS = {
 }
 
 RECIPES = {
-    # Tiny grey images. Glyphs mean something else when mirrored, and have strokes of one pixel
-    # that a hard crop or a blur would lose.
+    # Tiny grey images. A mirrored glyph has another meaning, and strokes are one pixel wide: a
+    # hard crop or a blur would remove them.
     "glyphs": Recipe(
         scale=(0.64, 1.44),
         shift=0.15,
@@ -165,8 +168,8 @@ RECIPES = {
         contrast=0.4,
         noise=0.2,
     ),
-    # Small grey images: as small colour images, but what has no colour may be a glyph, so that
-    # nothing is mirrored; on clothes that is no loss (benchmarks/quality_fashion_mnist.py).
+    # Small grey images: as small colour images, but never mirrored, since they may be glyphs. On
+    # clothes this costs nothing (benchmarks/quality_fashion_mnist.py).
     "grey": Recipe(
         scale=(0.2, 1.0),
         ratio=(3 / 4, 4 / 3),
@@ -175,8 +178,8 @@ RECIPES = {
         contrast=0.4,
         solarize=(0.0, 0.2),
     ),
-    # Small colour images: the published recipes for CIFAR, with crops that leave something to
-    # recognise, and no blur, of which such images have enough.
+    # Small colour images: the published recipes for CIFAR, with crops that are large enough to
+    # recognise something. No blur: such images are blurred already.
     "photos": Recipe(
         scale=(0.2, 1.0),
         ratio=(3 / 4, 4 / 3),
@@ -189,8 +192,8 @@ RECIPES = {
         grey=0.2,
         solarize=(0.0, 0.2),
     ),
-    # Larger images: the recipe of the paper (Zbontar et al., 2021, appendix A), of which the two
-    # views differ.
+    # Larger images: the recipe of the paper (Zbontar et al., 2021, appendix A). Blur and solarize
+    # differ between the two views.
     "imagenet": Recipe(
         scale=(0.08, 1.0),
         ratio=(3 / 4, 4 / 3),
@@ -216,7 +219,7 @@ def recipe_for(image_shape: tuple[int, ...]) -> str:
         'grey'
     """
     height, width, channels = image_shape
-    if min(height, width) > 64:
+    if not pixels.is_small(image_shape):
         return "imagenet"
     if channels != 1:
         return "photos"

@@ -1,16 +1,18 @@
-"""`SeededLayer`: what every layer of random views shares, its seed and its precision."""
+"""`SeededLayer`: the seed and the precision of every layer of random views."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from barlow.backend import Tensor
+
 
 class SeededLayer(keras.layers.Layer):
-    """Keras layer whose random draws follow a seed, also after it is saved and loaded.
+    """Keras layer whose random draws follow a seed, also after saving and loading.
 
-    It computes in float32, also where the encoder computes in less: values, positions and random
-    draws need it.
+    It computes in float32, even if the encoder computes in half precision: values, positions and
+    random draws need it.
 
     Args:
         seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
@@ -22,8 +24,10 @@ class SeededLayer(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def uniform(self, shape: tuple[Any, ...], low: float = 0.0, high: float = 1.0) -> Any:
-        """Next uniform draws, float32."""
+    def uniform(
+        self, shape: tuple[int | Tensor, ...], low: float = 0.0, high: float = 1.0
+    ) -> Tensor:
+        """Next uniform draws, of this shape, float32."""
         return keras.random.uniform(shape, low, high, "float32", seed=self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
@@ -31,12 +35,12 @@ class SeededLayer(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Keep where the random draws stand, too, so that a loaded model goes on with the next."""
+        """Save the state of the seed too, so that a loaded model continues with the next draws."""
         super().save_own_variables(store)
         store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
 
     def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Take up the random draws where they stood."""
+        """Load the state of the seed too."""
         state = {key: store[key] for key in store.keys() if key != "seed"}  # noqa: SIM118 - HDF5
         super().load_own_variables(state)
         self.seed_generator.state.assign(store["seed"])

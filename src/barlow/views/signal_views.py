@@ -5,10 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
 
-# Points between which the speed of a warped signal changes linearly, its ends among them.
+# Points between which the speed of a warped signal changes linearly, both ends included.
 _WARP_POINTS = 5
 
 
@@ -16,21 +17,21 @@ _WARP_POINTS = 5
 class SignalViews(SeededLayer):
     """Two random views of every signal, drawn independently per signal and view.
 
-    A view is resampled in one step (crop and warp of the time axis), then the amplitude of each
-    channel is changed, then noise is added, then channels and a stretch of time are hidden. It
-    runs inside the compiled training step, on the device, on every backend.
+    A view is resampled in one step (crop and warp of the time axis). Then the amplitude of each
+    channel changes, noise is added, and channels and a stretch of time are hidden. It runs inside
+    the compiled training step, on the device, on every backend.
 
     Jitter, scaling, warping and cropping are those of Um et al. (2017), "Data augmentation of
     wearable sensor data for Parkinson's disease monitoring using convolutional neural networks";
     the stretch of time and the channels that are hidden are the masks of Park et al. (2019),
-    "SpecAugment". Set to zero what would change the meaning of your signals: the scale where
-    amplitude tells classes apart, the warp where frequency does.
+    "SpecAugment". Set to zero what would change the meaning of your signals: the scale if
+    amplitude tells classes apart, the warp if frequency does.
 
     Args:
         crop: Part of the signal that a view shows, as a fraction of its duration, drawn uniformly
             and stretched to the whole length. Defaults to ``(0.5, 1)``.
         warp: Largest change of the local speed, as a fraction of it, below 1: the speed moves
-            smoothly between ``1 - warp`` and ``1 + warp`` times its usual. Defaults to 0.2.
+            smoothly between ``1 - warp`` and ``1 + warp``. Defaults to 0.2.
         scale: Largest change of the amplitude, as a fraction of it; each channel has its own
             factor. Defaults to 0.2.
         jitter: Largest standard deviation of Gaussian noise, as a fraction of the standard
@@ -38,15 +39,15 @@ class SignalViews(SeededLayer):
             Defaults to 0.1.
         flip: Probability that a channel changes its sign. Defaults to 0.
         time_mask: Longest stretch of time that is hidden, as a fraction of the signal's duration;
-            each view draws its own, uniformly from zero. What is hidden takes the mean of its
+            each view draws its own, uniformly from zero. Hidden values become the mean of their
             channel. Defaults to 0.2.
         channel_mask: Probability that a whole channel is hidden. Defaults to 0.
         seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
         **kwargs: As for any Keras layer.
 
     Raises:
-        ValueError: If a setting is out of its bounds, or the signals are not of shape
-            ``[batch, time, channels]`` with a known number of samples in time.
+        ValueError: If a setting is out of its bounds, or the signals do not have the shape
+            ``[batch, time, channels]`` with a known length.
 
     Example:
         >>> views = barlow.views.SignalViews(crop=(0.8, 1.0), channel_mask=0.1, seed=0)
@@ -75,9 +76,7 @@ class SignalViews(SeededLayer):
                 f"Received: crop={(low, high)}."
             )
         if not 0 <= warp < 1:
-            raise InvalidInput(
-                f"`warp` must lie between 0 and 1, without 1. Received: warp={warp}."
-            )
+            raise InvalidInput(f"`warp` must be at least 0 and below 1. Received: warp={warp}.")
         fractions = {
             "scale": scale,
             "jitter": jitter,
@@ -96,7 +95,7 @@ class SignalViews(SeededLayer):
         self.time_mask = time_mask
         self.channel_mask = channel_mask
 
-    def call(self, signals: Any) -> tuple[Any, Any]:
+    def call(self, signals: Tensor) -> tuple[Tensor, Tensor]:
         """Two views of each signal.
 
         Args:
@@ -131,7 +130,7 @@ class SignalViews(SeededLayer):
             "channel_mask": self.channel_mask,
         }
 
-    def _view(self, signals: Any) -> Any:
+    def _view(self, signals: Tensor) -> Tensor:
         batch, (time, channels) = ops.shape(signals)[0], signals.shape[1:]
         view = signals
         if self.warp or self.crop != (1.0, 1.0):
@@ -157,10 +156,10 @@ class SignalViews(SeededLayer):
             view = ops.where(hidden, mean, view)
         return view
 
-    def _positions(self, batch: Any, time: int) -> Any:
-        """Where in the signal each sample of the view lies, in samples, shape [batch, time].
+    def _positions(self, batch: int | Tensor, time: int) -> Tensor:
+        """Position in the signal of each sample of the view, in samples, ``[batch, time]``.
 
-        Sample ``k`` covers ``k .. k + 1``. Positions never go back: the speed is positive.
+        Sample ``k`` covers ``k .. k + 1``. Positions increase: the speed is positive.
         """
         part = self.uniform((batch, 1), *self.crop)
         start = self.uniform((batch, 1)) * (1.0 - part)
@@ -171,11 +170,11 @@ class SignalViews(SeededLayer):
         return time * (start + part * (end - 0.5 * speed) / end[:, -1:])
 
 
-def _interpolate(signals: Any, positions: Any) -> Any:
-    """Values between samples, linearly; ``[batch, points, channels]``.
+def _interpolate(signals: Tensor, positions: Tensor) -> Tensor:
+    """Linear interpolation at ``positions [batch, points]``; ``[batch, points, channels]``.
 
-    Two samples are read per point. The matrix of weights that resamples images would be quadratic
-    in time: at 1,000 samples it takes some hundred times as long.
+    It reads two samples per point. A matrix of weights, as for images, would be quadratic in time:
+    at 1,000 samples it takes some hundred times as long.
     """
     batch, (time, channels) = ops.shape(signals)[0], signals.shape[1:]
     positions = ops.clip(positions - 0.5, 0.0, time - 1.0)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
 
@@ -14,21 +15,20 @@ class TableViews(SeededLayer):
     """Two views of every row, in which some values come from other rows of the batch.
 
     The corruption of SCARF (Bahri et al., 2022, "SCARF: Self-supervised contrastive learning using
-    random feature corruption"): each value is replaced, with probability ``rate``, by the value
-    that another row, drawn uniformly from the batch and anew for each value, has in the same
-    column. Values are moved and never computed with, so that a column may hold measurements,
-    codes of categories or NaN; each stays among the values of its column. It runs inside the
-    compiled training step, on the device, on every backend.
+    random feature corruption"): with probability ``rate`` a value is replaced by the value of
+    another row in the same column. The other row is drawn uniformly from the batch, anew for each
+    value. Values are copied, never computed with: a column may hold measurements, codes of
+    categories or NaN. It runs inside the compiled training step, on the device, on every backend.
 
     Args:
         rate: Probability that a value is replaced, from 0 to 1. Defaults to 0.6, SCARF's.
-        both: Whether both views are corrupted, or the second one only, as in SCARF. Defaults to
+        both: Whether both views are corrupted, or only the second one, as in SCARF. Defaults to
             ``False``.
         seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
         **kwargs: As for any Keras layer.
 
     Raises:
-        ValueError: If ``rate`` is out of its bounds, or the rows are not of shape
+        ValueError: If ``rate`` is out of its bounds, or the rows do not have the shape
             ``[batch, features]`` with a known number of features.
 
     Example:
@@ -47,12 +47,12 @@ class TableViews(SeededLayer):
         self.rate = rate
         self.both = both
 
-    def call(self, rows: Any) -> tuple[Any, Any]:
+    def call(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Two views of each row.
 
         Args:
             rows: Shape ``[batch, features]``, any numeric dtype. Floating-point values become
-                float32, as in any Keras layer; integers stay what they are.
+                float32, as in any Keras layer; integers keep their dtype.
 
         Returns:
             Two tensors of the same shape. The first is ``rows`` itself unless ``both``.
@@ -72,10 +72,10 @@ class TableViews(SeededLayer):
         """Configuration from which an equal layer is made."""
         return {**super().get_config(), "rate": self.rate, "both": self.both}
 
-    def _corrupt(self, rows: Any) -> Any:
+    def _corrupt(self, rows: Tensor) -> Tensor:
         batch, features = ops.shape(rows)[0], rows.shape[1]
         replaced = self.uniform((batch, features)) < self.rate
-        # Another row: 1 to batch - 1 rows further, round the batch.
+        # Another row: 1 to batch - 1 rows further, cyclically.
         unit = self.uniform((batch, features))
         others = ops.cast(batch - 1, "float32")
         further = 1 + ops.cast(ops.floor(unit * others), "int32")

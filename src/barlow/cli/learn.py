@@ -1,0 +1,162 @@
+"""Commands that learn, and that show what will be learned: demo, pretrain, recommend, views."""
+
+import dataclasses
+import pathlib
+from typing import Annotated, Any
+
+import typer
+
+from barlow.cli import options, show
+from barlow.settings import Settings
+
+_DEMO_BATCH = 128
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    options.command(app, "demo")(demo)
+    options.command(app, "pretrain")(pretrain)
+    options.command(app, "recommend")(recommend)
+    options.command(app, "recipe", hidden=True)(recommend)  # its former name, one more release
+    options.command(app, "views")(views)
+    options.command(app, "encoders")(encoders)
+
+
+@options.takes_settings("epochs", "seed")
+def demo(
+    settings: Settings,
+    out: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder of the run. [default: runs/demo]")
+    ] = None,
+) -> None:
+    """Learn from scikit-learn's 1,797 digits without their labels, and see what it is worth."""
+    from barlow import data, evaluation, runs  # noqa: PLC0415
+    from barlow.cli.judge import judge  # noqa: PLC0415
+
+    out = out or runs.free_path(pathlib.Path("runs/demo"))
+    runs.check_free(out)
+    train, test = evaluation.split(data.digits(), seed=settings.seed)
+    show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
+    _pretrain(train, out, dataclasses.replace(settings, batch_size=_DEMO_BATCH))
+    judge(out, runs.load_encoder(out), train, test, settings.seed)
+
+
+@options.takes_settings()
+def pretrain(
+    sources: options.Sources,
+    settings: Settings,
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; new or empty.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run in the folder, with its settings.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in the folder.")
+    ] = False,
+    from_run: Annotated[
+        pathlib.Path | None,
+        typer.Option("--from", metavar="RUN", help="Start from the weights of another run."),
+    ] = None,
+    probe: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Labelled images, none of them training images: how good is the encoder while "
+            "it trains?",
+        ),
+    ] = None,
+    image_size: options.ImageSize = None,
+    max_pixels: options.MaxPixels = None,
+    background: options.Background = "white",
+) -> None:
+    """Learn an encoder from images; no labels needed."""
+    from barlow import runs  # noqa: PLC0415
+    from barlow.cli.reading import read  # noqa: PLC0415
+
+    if not (runs.is_run(out) and (resume or overwrite)):
+        runs.check_free(out)  # before minutes of reading
+    reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background}
+    images = read(sources, image_size, **reading)
+    if images.labels is not None:
+        show.say("Their labels play no part in training.")
+    labelled = None
+    if probe is not None:
+        height, width, channels = images.pixels.shape[1:]
+        labelled = read([probe], (height, width), channels=channels, **reading)
+    ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run}
+    _pretrain(images, out, settings, probe=labelled, **ways)
+
+
+@options.takes_settings("encoder", "epochs", "batch_size")
+def recommend(
+    sources: options.Sources,
+    settings: Settings,
+    image_size: options.ImageSize = None,
+    max_pixels: options.MaxPixels = None,
+    background: options.Background = "white",
+) -> None:
+    """Show how `barlow pretrain` would train on these images, and why so."""
+    import barlow  # noqa: PLC0415
+    from barlow.cli.reading import read  # noqa: PLC0415
+
+    images = read(sources, image_size, max_pixels=max_pixels, background=background)
+    recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
+    show.settings(dataclasses.asdict(recommended))
+
+
+@options.takes_settings("views", "seed")
+def views(
+    sources: options.Sources,
+    settings: Settings,
+    out: Annotated[
+        pathlib.Path | None, typer.Option(help="Picture to write. [default: views.png]")
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="Images to show.")] = 8,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of views of each.")] = 3,
+    image_size: options.ImageSize = None,
+    max_pixels: options.MaxPixels = None,
+    background: options.Background = "white",
+) -> None:
+    """Draw some images and random views of them: what the network trains on."""
+    from barlow import data, report, runs  # noqa: PLC0415
+    from barlow import views as rooms  # noqa: PLC0415
+    from barlow.cli.reading import read  # noqa: PLC0415
+
+    found = read(sources, image_size, max_pixels=max_pixels, background=background)
+    shape = found.pixels.shape[1:]
+    name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
+    layer = rooms.ImageViews(name, seed=settings.seed)
+    chosen = data.in_memory(data.sample(found, images, settings.seed))
+    out = out or runs.free_path(pathlib.Path("views.png"))
+    report.draw_views(chosen.pixels, layer, out, pairs)
+    show.say(f"Recipe {name}: {layer.recipe}")
+    show.say(f"Written to {out}")
+
+
+def encoders(
+    image_size: Annotated[int, typer.Option(min=8, help="Height and width of the images.")] = 224,
+) -> None:
+    """List the encoders that have a name, with their sizes."""
+    from barlow import models  # noqa: PLC0415
+
+    rows = []
+    for name in models.ENCODERS:
+        encoder = models.encoder(name, (image_size, image_size, 3))
+        rows.append((name, encoder.output_shape[1], f"{encoder.count_params() / 1e6:.2f}"))
+    headings = ("encoder", "features", "million weights")
+    show.table(headings, rows, "Also: the path of a .keras file, or module:function")
+    show.console.print(f"And of keras.applications: {', '.join(models.APPLICATIONS)}.")
+
+
+def _pretrain(images: Any, out: pathlib.Path, settings: Settings, **ways: Any) -> None:
+    """Train with a bar on the terminal, and say how it ended."""
+    import barlow  # noqa: PLC0415
+    from barlow import runs  # noqa: PLC0415
+    from barlow.cli.progress import TrainingProgress  # noqa: PLC0415
+
+    with TrainingProgress(out) as progress:
+        run = barlow.pretrain(images, out, settings, callbacks=[progress], **ways)
+    show.training(runs.summary(run))
+    show.say(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})")
+    show.say(f"More to see: tensorboard --logdir {run / runs.TENSORBOARD}")
+    if (run / runs.SKIPPED).exists():
+        show.say(f"Images that could not be read: {run / runs.SKIPPED}")

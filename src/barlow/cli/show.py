@@ -1,0 +1,138 @@
+"""What commands print: tables, progress, errors."""
+
+import contextlib
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track as rich_track
+from rich.table import Table
+from rich.text import Text
+
+from barlow.errors import InvalidInput, MissingPackage
+
+if TYPE_CHECKING:
+    from barlow import evaluation, runs
+
+console = Console(markup=False)  # paths and messages may hold brackets
+
+# What the user can mend. Any other error is a bug of barlow.
+_MENDABLE = (InvalidInput, MissingPackage, OSError, FloatingPointError)
+
+
+def track(items: Sequence[Any], description: str) -> Iterable[Any]:
+    """Show the progress of a loop; see :data:`barlow.progress.Track`."""
+    return rich_track(items, description, console=console, transient=True)
+
+
+@contextlib.contextmanager
+def errors(with_traceback: bool) -> Iterator[None]:
+    """Show an error as one sentence: exit code 2 if the user can mend it, 1 if it is a bug."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if with_traceback:
+            traceback.print_exception(error)
+        mendable = isinstance(error, _MENDABLE)
+        message = str(error) if mendable else _bug(error, with_traceback)
+        shown = Text.assemble(("Error: ", "red"), message)
+        Console(stderr=True).print(shown, soft_wrap=True)
+        raise typer.Exit(2 if mendable else 1) from error
+
+
+def _bug(error: Exception, with_traceback: bool) -> str:
+    report = "the traceback above" if with_traceback else "what it prints with --traceback"
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "This is a bug of barlow or of a library that it uses, not an error of yours. Please "
+        f"report it: this command, {report}, and the output of `barlow doctor`."
+    )
+
+
+def say(text: str) -> None:
+    """Print a line, which is not wrapped: paths in it can be copied."""
+    console.print(text, soft_wrap=True)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", title: str = ""
+) -> None:
+    """Print rows under headings; columns of numbers are aligned to the right."""
+    shown = Table(title=title or None, caption=caption or None)
+    for column, heading in enumerate(headings):
+        numbers = all(_is_number(row[column]) for row in rows)
+        shown.add_column(heading, justify="right" if numbers else "left")
+    for row in rows:
+        shown.add_row(*map(str, row))
+    console.print(shown)
+
+
+def _is_number(cell: Any) -> bool:
+    return str(cell).replace(".", "", 1).isdecimal()
+
+
+def settings(config: dict[str, Any]) -> None:
+    """Settings as rows, each with its reason.
+
+    Args:
+        config: Values by name, and ``reasons``.
+    """
+    rows = []
+    for name, reason in config["reasons"].items():
+        value = config[name]
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        rows.append((name.rstrip("_"), text, reason))
+    table(("setting", "value", "why"), rows, title="How to train")
+
+
+def training(ended: "runs.Summary") -> None:
+    """How a training ended."""
+    metrics = ended.metrics
+    if not ended.complete:
+        console.print(
+            f"Interrupted in epoch {ended.epochs} of {ended.planned}. The same command with "
+            "--resume continues."
+        )
+    console.print(
+        f"Trained {ended.epochs} epochs in {ended.seconds:.0f} s. "
+        f"Loss {metrics['loss']:.4g} = invariance {metrics['invariance']:.4g} + redundancy "
+        f"{metrics['redundancy']:.4g}. Unrelated embeddings would have {ended.start:.4g}, "
+        f"perfect ones {ended.floor:.4g} from sampling noise."
+    )
+    if "probe_knn" in metrics:
+        console.print(
+            f"Accuracy on held-out labelled images: {metrics['probe_knn']:.3f} by 20 nearest "
+            f"neighbours, {metrics['probe_linear']:.3f} by a linear classifier."
+        )
+    if "rank_me" in metrics:
+        console.print(f"Features: worth {metrics['rank_me']:.0f} independent ones (RankMe).")
+
+
+def evaluation_table(rows: Sequence["evaluation.Row"], test_images: int) -> None:
+    """Kinds of features as rows, probes as columns."""
+    table = Table(
+        title=f"Accuracy on {test_images} held-out images",
+        caption="linear: logistic regression; 5-NN: nearest neighbours; by labels per class",
+    )
+    table.add_column("features")
+    probes = list(dict.fromkeys((row.probe, row.labels_per_class) for row in rows))
+    for probe, count in probes:
+        name = {"linear": "linear", "knn": "5-NN"}[probe]
+        labels = "all" if count is None else f"{count} / class"
+        table.add_column(f"{name}\n{labels}", justify="right", no_wrap=True)
+    for features in dict.fromkeys(row.features for row in rows):
+        cells = {(row.probe, row.labels_per_class): row for row in rows if row.features == features}
+        table.add_row(
+            features,
+            *[
+                f"{cells[probe].accuracy:.3f}"
+                + (f" ±{cells[probe].std:.3f}" if probe[1] is not None else "")
+                for probe in probes
+            ],
+            style="bold" if features == "learned" else None,
+        )
+    console.print(table)

@@ -1,0 +1,162 @@
+"""Images in order, read ahead by threads: chunk by chunk, or all of them into memory."""
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from barlow.data.images import Images
+from barlow.data.lazy import BadImage, LazyPixels
+from barlow.errors import InvalidInput
+from barlow.progress import Track, silent
+
+_CHUNK = 256
+
+
+def read_in_order(
+    images: Images, batch_size: int, track: Track = silent
+) -> Iterator[tuple[Images, list[BadImage]]]:
+    """Chunks of images in order, with their pixels in memory.
+
+    Threads read the next chunk while the caller works on this one. About two chunks are in
+    memory at a time, however many images there are.
+
+    Args:
+        images: Images with pixels in memory or lazy ones.
+        batch_size: Images per chunk, >= 1. The last chunk may have fewer.
+        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
+
+    Yields:
+        The images of the chunk that can be read, of which ``pixels`` is an array, and the bad
+        ones. Of pixels in memory the chunks are views.
+
+    Raises:
+        InvalidInput: If ``batch_size`` is below 1.
+
+    Example:
+        >>> for chunk, bad in barlow.data.read_in_order(barlow.data.digits(), batch_size=1000):
+        ...     print(chunk.pixels.shape, chunk.names[0], len(bad))
+        (1000, 8, 8, 1) 0 0
+        (797, 8, 8, 1) 1000 0
+    """
+    if batch_size < 1:
+        raise InvalidInput(f"`batch_size` must be at least 1. Received: {batch_size}.")
+    return _chunks(images, batch_size, track)
+
+
+def in_memory(images: Images, track: Track = silent) -> Images:
+    """The images with their pixels in memory, without those that cannot be read.
+
+    Args:
+        images: Images with pixels in memory or lazy ones.
+        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
+
+    Returns:
+        Images of which ``pixels`` is an array; those that cannot be read are in ``skipped``.
+
+    Raises:
+        InvalidInput: If there are images and none can be read.
+
+    Example:
+        >>> images = barlow.data.digits()
+        >>> barlow.data.in_memory(images) is images  # they already are
+        True
+    """
+    if not isinstance(images.pixels, LazyPixels):
+        return images
+    if not len(images):
+        return dataclasses.replace(images, pixels=images.pixels[:])
+    pixels = np.empty(images.pixels.shape, images.pixels.dtype)
+    count, labels, names, skipped = 0, [], [], list(images.skipped)
+    for chunk, bad in read_in_order(images, _CHUNK, track):
+        pixels[count : count + len(chunk)] = chunk.pixels[:]
+        count += len(chunk)
+        labels.append(chunk.labels)
+        names.append(chunk.names)
+        skipped += [(image.source, image.reason) for image in bad]
+    check_any(count, skipped)
+    return dataclasses.replace(
+        images,
+        pixels=pixels[:count],
+        labels=None if images.labels is None else np.concatenate(labels),
+        names=np.concatenate(names),
+        skipped=tuple(skipped),
+    )
+
+
+def read_all(
+    read: Callable[[Any], Any],
+    files: Sequence[Any],
+    track: Track,
+    description: str,
+    ahead: int = _CHUNK,
+) -> Generator[Any, None, None]:
+    """Result of ``read`` for every file, in their order, or the :class:`BadImage` it raises.
+
+    While the caller uses one result, threads read at most ``ahead`` files after it.
+    """
+
+    def read_or_bad(file: Any) -> Any:
+        try:
+            return read(file)
+        except BadImage as bad:
+            return bad
+
+    threads = concurrent.futures.ThreadPoolExecutor()  # Pillow decodes without Python's lock
+    rest = iter(files)
+    try:
+        reading = collections.deque(
+            threads.submit(read_or_bad, file) for file in itertools.islice(rest, ahead)
+        )
+        for _ in track(files, description):
+            result = reading.popleft().result()
+            reading.extend(threads.submit(read_or_bad, file) for file in itertools.islice(rest, 1))
+            yield result
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
+    """Refuse a source in which all images are bad.
+
+    Args:
+        good: Number of images that can be read.
+        skipped: Those that cannot: where each is, and why.
+
+    Raises:
+        InvalidInput: If none is good.
+    """
+    if not good:
+        raise InvalidInput(
+            f"None of the {len(skipped)} images can be read. The first: "
+            f"{skipped[0][0]}: {skipped[0][1]}."
+        )
+
+
+def _chunks(
+    images: Images, batch_size: int, track: Track
+) -> Iterator[tuple[Images, list[BadImage]]]:
+    chunks = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+    lazy = images.pixels
+    if not isinstance(lazy, LazyPixels):
+        yield from ((chunk, []) for chunk in chunks)
+        return
+    found = read_all(lazy.read, lazy.files, track, "Reading images", batch_size)
+    with contextlib.closing(found):
+        for chunk in chunks:
+            pixels = np.empty(chunk.pixels.shape, lazy.dtype)
+            good, bad = [], []
+            for row, image in enumerate(itertools.islice(found, len(chunk))):
+                if isinstance(image, BadImage):
+                    bad.append(image)
+                else:
+                    pixels[row] = image
+                    good.append(row)
+            read = dataclasses.replace(chunk, pixels=pixels)
+            yield (read[good] if bad else read), bad
+        next(found, None)  # the progress ends

@@ -1,0 +1,95 @@
+"""The model of a run: encoder, projector, views, loss and optimizer, each built once."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import keras
+
+from barlow import data, losses, models, recommendation, runs, views
+from barlow.errors import InvalidInput
+from barlow.recommendation import Recommendation
+from barlow.settings import Settings
+
+
+class Networks(NamedTuple):
+    """What a run trains and keeps, and how."""
+
+    model: models.BarlowTwins
+    """Compiled."""
+    encoder: keras.Model
+    """The encoder that the run keeps, float32. It is the model's own unless that is not float32."""
+    settings: Recommendation
+
+
+def build(
+    pixels: data.Pixels,
+    settings: Settings | None,
+    from_run: str | os.PathLike[str] | None = None,
+) -> Networks:
+    """Networks for training images, with what the settings leave open recommended.
+
+    Args:
+        pixels: Training images.
+        settings: Values set explicitly.
+        from_run: Run from whose encoder the weights start. Defaults to ``None``, random weights.
+
+    Raises:
+        FileNotFoundError: If ``from_run`` is not a run.
+        ValueError: If a setting does not fit, or the encoder of ``from_run``.
+    """
+    given = settings or Settings()
+    image_shape = tuple(pixels.shape[1:])
+    name = recommendation.encoder_for(image_shape) if given.encoder == "auto" else given.encoder
+    policy = given.dtype_policy or keras.config.dtype_policy().name
+    keras.utils.set_random_seed(given.seed)
+    with _dtype_policy(policy):
+        encoder = models.encoder(name, image_shape)
+        recommended = recommendation.recommend(len(pixels), image_shape, settings, encoder)
+        model = models.BarlowTwins(
+            encoder,
+            projector=recommended.projector,
+            views=views.ImageViews(recommended.views, seed=recommended.seed),
+            loss=losses.Barlow(lambda_=recommended.lambda_),
+        )
+    jit = recommended.jit_compile
+    model.compile(
+        recommendation.optimizer(recommended, len(pixels)),
+        micro_batch_size=recommended.micro_batch_size,
+        jit_compile="auto" if jit is None else jit,
+        steps_per_execution=recommended.steps_per_execution,
+    )
+    if policy != "float32":
+        with _dtype_policy("float32"):
+            encoder = models.encoder(name, image_shape)
+    if from_run is not None:
+        _take_weights(model, runs.load_encoder(from_run), from_run)
+    return Networks(model, encoder, recommended)
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Layers made in the block have this policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _take_weights(
+    model: models.BarlowTwins, encoder: keras.Model, run: str | os.PathLike[str]
+) -> None:
+    given, expected = (
+        [tuple(weight.shape) for weight in part.weights] for part in (encoder, model.encoder)
+    )
+    if given != expected:
+        raise InvalidInput(
+            f"The encoder of {run} does not fit: its {len(given)} weights and the "
+            f"{len(expected)} of this encoder have different shapes. It takes images of shape "
+            f"{encoder.input_shape[1:]}, this one {model.encoder.input_shape[1:]}: choose the "
+            "same encoder and image size."
+        )
+    model.encoder.set_weights(encoder.get_weights())

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+TRAINING = """
+import keras, numpy as np
+from absl import logging
+import barlow
+
+views = barlow.views.ImageViews("photos", seed=0)
+model = barlow.BarlowTwins(barlow.models.encoder("conv", (8, 8, 3)), (8, 8), views)
+model.compile("adamw")
+model.fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)), verbose=0)
+logging.warning("as Keras warns")
+"""
+
+
+def lines_on_standard_error(program, **variables):
+    unset = {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}
+    environment = {key: os.environ[key] for key in os.environ.keys() - unset} | variables
+    environment["KERAS_BACKEND"] = keras.backend.backend()
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True
+    )
+    return result.stderr.splitlines()
+
+
+def test_a_quiet_training_writes_nothing_to_standard_error():
+    loud = lines_on_standard_error(TRAINING)
+    assert "WARNING:absl:as Keras warns" in loud
+    if keras.backend.backend() == "tensorflow":
+        assert any("oneDNN" in line for line in loud)
+    assert lines_on_standard_error("from barlow import backend; backend.quiet()" + TRAINING) == []
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's log level")
+def test_a_log_level_that_the_user_has_set_stands():
+    program = "from barlow import backend; backend.quiet(); import tensorflow"
+    assert any(
+        "oneDNN" in line for line in lines_on_standard_error(program, TF_CPP_MIN_LOG_LEVEL="0")
+    )
+    assert lines_on_standard_error(program) == []
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the import that is silenced")
+def test_what_is_written_after_the_import_appears():
+    program = (
+        "from barlow import backend; backend.quiet(); import importlib.util, os, tensorflow;"
+        "assert importlib.util.find_spec('tensorflow').name == 'tensorflow';"
+        "os.write(2, b'an error')"
+    )
+    assert lines_on_standard_error(program) == ["an error"]

@@ -1,0 +1,75 @@
+"""What every run has, and what it lacks without the packages of the extras."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from barlow import callbacks, data
+
+WITHOUT_EXTRAS = """
+import sys, warnings
+for name in ("tensorboardX", "matplotlib", "sklearn", "PIL", "pyarrow", "datasets"):
+    sys.modules[name] = None  # as if it were not installed
+import numpy as np
+import barlow
+from barlow import runs
+images = np.random.default_rng(0).integers(0, 256, (32, 8, 8))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    run = barlow.pretrain(images, sys.argv[1], barlow.Settings(epochs=1, projector=(8, 8)))
+print([str(each.message) for each in caught if "barlow[" in str(each.message)])
+assert runs.is_complete(run)
+assert "rank_me" in runs.read_metrics(run)[0]
+assert not (run / runs.PICTURE).exists() and not (run / runs.TENSORBOARD).exists()
+assert barlow.embed(run, images).vectors.shape == (32, 128)
+
+def refused(call):
+    try:
+        call()
+    except ModuleNotFoundError as error:
+        print(error)
+
+refused(lambda: barlow.evaluation.split)
+refused(lambda: barlow.callbacks.Probe(barlow.data.Images(images[..., None], np.arange(32) % 2), 0))
+refused(lambda: barlow.callbacks.TensorBoard)
+refused(lambda: barlow.report.draw_training(run))
+refused(lambda: barlow.data.load(sys.argv[2]))
+refused(barlow.data.digits)
+"""
+
+
+def test_without_the_extras_a_training_ends_well_and_says_what_is_missing(tmp_path):
+    (tmp_path / "photos").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS, tmp_path / "run", tmp_path / "photos"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    warned, *errors = done.stdout.splitlines()
+    assert "no logs for TensorBoard" in warned
+    assert "no picture" in warned
+    missing = ("sklearn", "sklearn", "matplotlib", "matplotlib", "PIL", "sklearn")
+    for error, name in zip(errors, missing, strict=True):
+        assert f"needs {name}. Install it with: pip install 'barlow[cli]'" in error
+
+
+def test_a_labelled_set_adds_probes_which_are_tested_where_nothing_was_learned(tmp_path):
+    digits = data.digits()
+    kinds = [type(each).__name__ for each in callbacks.usual(tmp_path, digits, 10, probe=digits)]
+    assert kinds == ["Probe", "Rank", "TensorBoard"]
+    with pytest.raises(ValueError, match="needs labels"):
+        callbacks.usual(tmp_path, digits, 10, probe=data.Images(digits.pixels))
+
+
+def test_lazy_images_are_sampled_without_reading_the_others(tmp_path):
+    read = []
+
+    def pixels(i):
+        read.append(i)
+        return np.full((8, 8, 1), i % 256, "uint8")
+
+    images = data.Images(data.LazyPixels(range(100_000), (8, 8, 1), pixels))
+    callbacks.usual(tmp_path, images, epochs=1)
+    assert len(read) <= 512

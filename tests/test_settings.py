@@ -1,0 +1,111 @@
+"""One declaration of a setting: what the command line, the checks and the docs have of it."""
+
+import dataclasses
+import importlib
+import inspect
+import pathlib
+import re
+import subprocess
+import sys
+import warnings
+
+import pytest
+from typer.testing import CliRunner
+
+import barlow
+from barlow import recommendation, settings, views
+from barlow.cli import app
+
+NAMES = list(settings.declarations())
+
+
+@pytest.fixture(scope="module")
+def help_text():
+    result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["pretrain", "--help"])
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", result.output).split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_an_option_an_argument_and_a_key_of_the_run(name, help_text):
+    declaration = settings.declarations()[name]
+    assert f"--{name.rstrip('_').replace('_', '-')}" in help_text
+    assert declaration.help in help_text
+    assert declaration.help in str(inspect.getdoc(barlow.Settings))
+    recommended = dataclasses.asdict(barlow.recommend(100, (8, 8, 1)))
+    assert name in recommended
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_just_out_of_bounds_is_refused_and_one_within_is_not(name):
+    declaration = settings.declarations()[name]
+    outside = {
+        "at_least": lambda bound: (bound, bound - 1),
+        "above": lambda bound: (bound + 0.5, bound),
+        "below": lambda bound: (bound - 0.5, bound),
+    }
+    for kind, values in outside.items():
+        bound = getattr(declaration, kind)
+        if bound is not None:
+            good, bad = values(bound)
+            barlow.Settings(**{name: good})
+            with pytest.raises(ValueError, match=re.escape(f"`{name}` must be ")):
+                barlow.Settings(**{name: bad})
+    if declaration.choices:
+        for choice in declaration.choices:
+            barlow.Settings(**{name: choice})
+        with pytest.raises(ValueError, match=f"`{name}` must be one of"):
+            barlow.Settings(**{name: "something else"})
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "meant"),
+    [
+        ("optimizer", "moun", "muon"),
+        ("views", "glyph", "glyphs"),
+        ("encoder", "resnet81", "resnet18"),
+    ],
+)
+def test_a_near_name_is_suggested(name, typed, meant):
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        barlow.Settings(**{name: typed})
+
+
+def test_a_recommendation_is_settings_with_nothing_open():
+    recommended = barlow.recommend(1000, (32, 32, 3))
+    assert isinstance(recommended, barlow.Settings)
+    again = barlow.recommend(1000, (32, 32, 3), recommended)
+    without = {name: value for name, value in vars(again).items() if name != "reasons"}
+    assert without == {name: vars(recommended)[name] for name in without}
+    assert set(again.reasons.values()) == {"given"}
+
+
+def test_an_encoder_that_is_built_is_not_built_again(monkeypatch):
+    encoder = barlow.models.encoder("conv", (32, 32, 3))
+    expected = barlow.recommend(1000, (32, 32, 3))
+    monkeypatch.setattr(barlow.models, "encoder", None)
+    assert barlow.recommend(1000, (32, 32, 3), None, encoder) == expected
+
+
+def test_names_of_choices_are_those_of_their_owners():
+    assert settings.declarations()["views"].choices[1:] == tuple(views.RECIPES)
+    for name in settings.OPTIMIZERS:
+        recommended = dataclasses.replace(barlow.recommend(100, (8, 8, 1)), optimizer=name)
+        assert recommendation.optimizer(recommended, 100).learning_rate is not None
+
+
+def test_the_documentation_has_the_table_of_all_settings():
+    script = pathlib.Path(__file__).parents[1] / "docs" / "make_tables.py"
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_former_module_of_recommendations_still_works_and_says_where_it_is_now():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recipes = importlib.import_module("barlow.recipes")
+    with pytest.warns(DeprecationWarning, match=r"barlow\.recommend"):
+        importlib.reload(recipes)
+    assert recipes.recommend is recommendation.recommend
+    assert recipes.Settings is barlow.Settings

@@ -1,0 +1,58 @@
+"""Runs that version 0.1.0 wrote: they load, resume and are evaluated."""
+
+import pathlib
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+import barlow
+from barlow import data, evaluation, report, runs
+
+HERE = pathlib.Path(__file__).parents[1] / "runs_0_1_0"
+
+
+@pytest.fixture
+def digits():
+    images = data.digits()
+    return images[:96]
+
+
+def test_a_complete_run_is_loaded_embedded_and_evaluated(digits, tmp_path):
+    run = shutil.copytree(HERE / "complete", tmp_path / "run")
+    assert runs.is_complete(run)
+    assert runs.summary(run).epochs == 3
+    embeddings = barlow.embed(run, digits)
+    expected = keras.models.load_model(HERE / "half-jax.expected.keras").predict(
+        digits.pixels, verbose=0
+    )
+    np.testing.assert_allclose(embeddings.vectors, expected, rtol=1e-4, atol=1e-5)
+    rows = evaluation.evaluate(runs.load_encoder(run), *evaluation.split(digits))
+    assert {row.features for row in rows} == {"pixels", "random", "learned"}
+    assert report.draw_training(run).is_file()
+    model = keras.models.load_model(run / runs.MODEL)
+    model.fit(digits.pixels, batch_size=32, verbose=0)
+
+
+def test_an_interrupted_run_is_resumed_and_ends_as_it_would_have(digits, tmp_path, monkeypatch):
+    backend = keras.backend.backend()
+    shutil.copy(HERE / "tiny.keras", tmp_path)
+    run = shutil.copytree(HERE / f"half-{backend}", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    settings = barlow.Settings(
+        encoder="tiny.keras", projector=(8, 8), optimizer="muon", epochs=3, batch_size=32
+    )
+    assert not runs.is_complete(run)
+    barlow.pretrain(digits.pixels, run, settings, resume=True)
+    assert runs.is_complete(run)
+    assert [row["epoch"] for row in runs.read_metrics(run)] == [1, 2, 3]
+    ended, expected = (
+        model.get_weights()
+        for model in (
+            runs.load_encoder(run),
+            keras.models.load_model(HERE / f"half-{backend}.expected.keras"),
+        )
+    )
+    for one, other in zip(ended, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
