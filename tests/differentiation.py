@@ -51,11 +51,17 @@ def _tensorflow_second(function, *arrays):
 def _jax(function, *arrays):
     import jax
 
-    # Without this JAX silently turns float64 into float32.
-    with jax.enable_x64(any(array.dtype == np.float64 for array in arrays)):
-        tensors = [jax.numpy.asarray(array) for array in arrays]
-        value, gradients = jax.value_and_grad(function, range(len(arrays)))(*tensors)
+    # Without this JAX silently turns float64 into float32. `jax.enable_x64` is younger than the
+    # lowest JAX that is supported.
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", any(array.dtype == np.float64 for array in arrays))
+    try:
+        # Compiled as one program: operation by operation, each would be compiled by itself.
+        differentiated = jax.jit(jax.value_and_grad(function, range(len(arrays))))
+        value, gradients = differentiated(*(jax.numpy.asarray(array) for array in arrays))
         return np.asarray(value), [np.asarray(gradient) for gradient in gradients]
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def _jax_second(function, *arrays):
@@ -65,7 +71,8 @@ def _jax_second(function, *arrays):
         return (jax.grad(function)(*tensors) ** 2).sum()
 
     tensors = [jax.numpy.asarray(array) for array in arrays]
-    return [np.asarray(gradient) for gradient in jax.grad(total, range(len(arrays)))(*tensors)]
+    differentiated = jax.jit(jax.grad(total, range(len(arrays))))
+    return [np.asarray(gradient) for gradient in differentiated(*tensors)]
 
 
 def _torch(function, *arrays):
