@@ -3,6 +3,14 @@
 import os
 import pathlib
 
+# Most of a test's time on JAX is compiling. These halve it (tests/views: 223 s to 117 s of
+# processor time), and no tolerance depends on what they leave out. Processes that tests start
+# have them, too. They must be set before a backend is imported.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +19,7 @@ from differentiation import differentiate
 if keras.backend.backend() == "jax":
     import jax
 
-    # Most of a test's time is compiling: what is compiled is kept for all processes.
+    # What is compiled is kept for all processes.
     compiled = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "jax"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -53,7 +53,7 @@ def _jax(function, *arrays):
 
     # Without this JAX silently turns float64 into float32. `jax.enable_x64` is younger than the
     # lowest JAX that is supported.
-    before = jax.config.jax_enable_x64
+    before = jax.config.read("jax_enable_x64")
     jax.config.update("jax_enable_x64", any(array.dtype == np.float64 for array in arrays))
     try:
         # Compiled as one program: operation by operation, each would be compiled by itself.
