@@ -159,14 +159,17 @@ def test_bad_images_are_skipped_and_a_source_of_nothing_else_is_refused(encoder,
         barlow.embed(encoder, tmp_path)
 
 
-def test_all_batches_have_one_size_so_that_one_is_compiled(encoder):
+def test_all_batches_have_one_size_so_that_one_is_compiled():
     sizes = set()
-    layers = [keras.Input((SIZE, SIZE, 1)), keras.layers.Flatten()]
-    model = keras.Sequential(layers)
-    predict = model.predict_on_batch
-    model.predict_on_batch = lambda x: sizes.add(len(x)) or predict(x)
+
+    class Watch(keras.layers.Layer):
+        def call(self, x):
+            sizes.add(x.shape[0])
+            return x
+
+    model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), Watch(), keras.layers.Flatten()])
     embeddings = barlow.embed(model, data.digits(), batch_size=1000)
-    assert sizes == {1000}
+    assert sizes - {None} == {1000}
     assert embeddings.vectors.shape == (1797, 64)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import venv
@@ -61,3 +62,7 @@ def test_the_wheel_installs_with_one_backend_and_its_demo_runs(tmp_path):
     run(command, "demo", "--epochs", "1", "--out", tmp_path / "run")
     assert len(json.loads((tmp_path / "run" / "evaluation.json").read_text())["rows"]) == 15
     assert json.loads((tmp_path / "run" / "config.json").read_text())["backend"] == "jax"
+
+    # What users write is typed, strictly.
+    program = shutil.copy(ROOT / "tests" / "typed_program.py", tmp_path)
+    run(sys.executable, "-m", "pyright", "--pythonpath", python, program)

@@ -8,9 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from barlow import data, runs
+from barlow import backend, data, runs
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
@@ -174,7 +173,7 @@ def _vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> np.n
     """Vectors of a batch, which is filled up to its size: another size would be compiled anew."""
     fill = np.arange(batch_size) % len(images)
     pixels = images.pixels if len(images) == batch_size else images.pixels[fill]
-    vectors = ops.convert_to_numpy(encoder.predict_on_batch(pixels))[: len(images)]
+    vectors = backend.predict(encoder, pixels)[: len(images)]
     bad = np.flatnonzero(~np.isfinite(vectors.reshape(len(images), -1)).all(axis=1))
     if len(bad):
         raise FloatingPointError(

@@ -11,6 +11,7 @@ from barlow.backend.operations import (
     custom_gradient,
     fuses_batch_normalization,
     fuses_exact_batch_normalization,
+    predict,
     pull_back,
     repeat,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "in_custom_replica_loop",
     "keep_freed_memory",
     "maps_memory_anew",
+    "predict",
     "pull_back",
     "quiet",
     "repeat",

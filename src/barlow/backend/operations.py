@@ -44,6 +44,26 @@ def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], A
     return keras.ops.cond(predicate, if_true, if_false)
 
 
+def predict(model: Any, inputs: Any) -> Any:
+    """Outputs of a model for one batch, in inference mode, as a NumPy array.
+
+    With PyTorch they are not compiled. Keras would have ``torch.compile`` work on a model that is
+    not compiled itself, for longer than most sets take to embed.
+
+    Args:
+        model: Keras model of one output.
+        inputs: A batch of its inputs.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "torch":
+        return model.predict_on_batch(inputs)
+    import torch  # noqa: PLC0415
+
+    with torch.no_grad():
+        return keras.ops.convert_to_numpy(model(inputs, training=False))
+
+
 def repeat(count: int | Tensor, body: Callable[[Any, Any], Any], carry: Any) -> Any:
     """``carry = body(index, carry)`` for every index, strictly one after the other.
 
