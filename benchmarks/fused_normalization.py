@@ -42,8 +42,9 @@ def main() -> None:
             stdout=subprocess.PIPE,
             check=True,
         )
-        rows += [json.loads(line) for line in output.stdout.splitlines()]
-    print(table(rows))
+        found = [json.loads(line) for line in output.stdout.splitlines()]
+        print(table(found), flush=True)
+        rows += found
     save("fused_normalization", rows, batch_size=BATCH, rounds=arguments.rounds)
 
 
