@@ -61,6 +61,7 @@ def names(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.filterwarnings("ignore:barlow.recipes is now:DeprecationWarning")
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_run(name):
     result = doctest.testmod(

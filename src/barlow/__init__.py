@@ -4,6 +4,7 @@ images -> views -> encoder -> projector -> loss (kernel)      learning
 images -> encoder -> vectors -> neighbours                    using
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 from barlow import backend
@@ -64,3 +65,7 @@ __getattr__, __dir__ = attach(
         "recommend": "recommendation",
     },
 )
+
+# Registers what saved models may contain: `import barlow` is enough to load them.
+if "_barlow_command" not in sys.modules:  # the command does it when it loads a model
+    __getattr__("models")

@@ -58,6 +58,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> errors.did_you_mean("resnet81", ["conv", "resnet18"])
         " Did you mean 'resnet18'?"
     """
-    by_lower_case = {each.lower(): each for each in known}
+    by_lower_case = {each.lower(): each for each in reversed(list(known))}  # the first wins
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     return f" Did you mean {by_lower_case[near[0]]!r}?" if near else ""

@@ -17,6 +17,9 @@ model.fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)), verbose=0)
 logging.warning("as Keras warns")
 """
 
+# As the command: otherwise `import barlow` imports the backend.
+QUIET = "import _barlow_command; from barlow import backend; backend.quiet()"
+
 
 def lines_on_standard_error(program, **variables):
     unset = {"TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"}
@@ -33,12 +36,12 @@ def test_a_quiet_training_writes_nothing_to_standard_error():
     assert "WARNING:absl:as Keras warns" in loud
     if keras.backend.backend() == "tensorflow":
         assert any("oneDNN" in line for line in loud)
-    assert lines_on_standard_error("from barlow import backend; backend.quiet()" + TRAINING) == []
+    assert lines_on_standard_error(QUIET + TRAINING) == []
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's log level")
 def test_a_log_level_that_the_user_has_set_stands():
-    program = "from barlow import backend; backend.quiet(); import tensorflow"
+    program = QUIET + "; import tensorflow"
     assert any(
         "oneDNN" in line for line in lines_on_standard_error(program, TF_CPP_MIN_LOG_LEVEL="0")
     )
@@ -48,7 +51,7 @@ def test_a_log_level_that_the_user_has_set_stands():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the import that is silenced")
 def test_what_is_written_after_the_import_appears():
     program = (
-        "from barlow import backend; backend.quiet(); import importlib.util, os, tensorflow;"
+        QUIET + "; import importlib.util, os, tensorflow;"
         "assert importlib.util.find_spec('tensorflow').name == 'tensorflow';"
         "os.write(2, b'an error')"
     )

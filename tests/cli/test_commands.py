@@ -274,7 +274,7 @@ def test_settings_are_shown_with_their_reasons_and_kept_in_the_run(barlow, folde
     assert config["reasons"]["projector"] == "given"
     found = [config[name] for name in ("ema", "dtype_policy", "jit_compile", "steps_per_execution")]
     assert found == [0.9, "mixed_bfloat16", False, 1]
-    assert config["reasons"]["batch_size"] == "all the images that there are"
+    assert config["reasons"]["batch_size"] == "all the images"
 
 
 def test_encoders_are_listed_with_their_sizes(barlow):

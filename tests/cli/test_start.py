@@ -20,7 +20,7 @@ SOURCE = pathlib.Path(barlow.__file__).parent
 # Runs the command, then tells on which of these it has put its hands.
 WATCHED = """
 import sys
-from barlow.cli import main
+from _barlow_command import main
 sys.argv = ["barlow", *sys.argv[1:]]
 try:
     main()

@@ -67,6 +67,7 @@ def test_arrays_need_none_of_these_packages(place):
 def test_images_are_read_without_importing_keras(place):
     program = f"""
 import sys
+import _barlow_command  # without which `import barlow` imports Keras
 from barlow.data import MAX_PIXELS, Images, in_memory, load
 images = load({str(place / "photos")!r}, memory=0)
 print(MAX_PIXELS, in_memory(images).pixels.shape)

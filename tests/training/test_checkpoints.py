@@ -206,7 +206,7 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
 
     with pytest.raises(FloatingPointError, match=r"learning rate") as error:
         train(images, tmp_path / "run", Spoil(), checkpoint_seconds=every)
-    assert "By step 3 " in str(error.value)
+    assert "at step 3: " in str(error.value)
     checkpoint = checkpoints.load(tmp_path / "run")
     if every:
         assert checkpoint is None

@@ -2,6 +2,8 @@
 
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -33,6 +35,13 @@ def test_a_complete_run_is_loaded_embedded_and_evaluated(digits, tmp_path):
     assert report.draw_training(run).is_file()
     model = keras.models.load_model(run / runs.MODEL)
     model.fit(digits.pixels, batch_size=32, verbose=0)
+
+
+def test_a_saved_model_loads_after_import_barlow_alone():
+    program = "import barlow, keras, sys; keras.models.load_model(sys.argv[1])"
+    command = [sys.executable, "-c", program, HERE / "complete" / runs.MODEL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_interrupted_run_is_resumed_and_ends_as_it_would_have(digits, tmp_path, monkeypatch):

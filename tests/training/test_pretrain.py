@@ -188,7 +188,11 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("encoder", "resnet9000", "No encoder is called 'resnet9000'. Known: conv"),
+        (
+            "encoder",
+            "resnet9000",
+            "No encoder is called 'resnet9000'. Did you mean 'resnet50'?",
+        ),
         ("views", "cifar", "`views` must be one of auto, glyphs"),
         (
             "optimizer",

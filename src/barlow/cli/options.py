@@ -12,6 +12,7 @@ import typer
 
 from barlow import backend
 from barlow.cli import show
+from barlow.errors import InvalidInput
 from barlow.settings import Declaration, Settings
 
 Sources = Annotated[
@@ -80,6 +81,8 @@ def takes_settings(*names: str) -> Callable[[Callable[..., None]], Any]:
         @functools.wraps(function)
         def run(*arguments: Any, **values: Any) -> None:
             own = {name: values.pop(name) for name in names or fields}
+            if own.get("projector"):
+                own["projector"] = _widths(own["projector"])
             function(*arguments, settings=Settings(**own), **values)
 
         kept = inspect.signature(function).parameters.values()
@@ -104,7 +107,7 @@ def _option(name: str, type_: Any, declaration: Declaration) -> Any:
     if declaration.choices:
         rest["autocompletion"] = lambda: list(declaration.choices)
     if any(typing.get_origin(kind) is tuple for kind in kinds):
-        return Annotated[Any, typer.Option(f"--{flag}", parser=_widths, metavar="WIDTHS", **rest)]
+        return Annotated[str | None, typer.Option(f"--{flag}", metavar="WIDTHS", **rest)]
     flags = f"--{flag}/--no-{flag}" if bool in kinds else f"--{flag}"
     return Annotated[type_, typer.Option(flags, **rest)]
 
@@ -114,7 +117,7 @@ def _widths(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(width) for width in text.split(","))
     except ValueError as error:
-        raise typer.BadParameter(
+        raise InvalidInput(
             f"The widths of a projector are numbers with commas between them. Received: {text!r}."
         ) from error
 

@@ -61,7 +61,7 @@ def load(run: pathlib.Path) -> Checkpoint | None:
     """
     for path in _newest_first(run):
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 progress = json.loads(str(arrays["progress"]))
                 variables = [arrays[f"arr_{index}"] for index in range(len(arrays.files) - 1)]
             return Checkpoint(int(path.stem), variables, **progress)
