@@ -51,7 +51,7 @@ def examine() -> Findings:
         "memory": _memory(),
     }
     missing = []
-    if "none" in facts["backend"]:
+    if facts["backend"] == "none":
         choices = ", ".join(backend.BACKENDS)
         missing.append(Missing("a backend of Keras", [f"one of {choices}"], _pip("tensorflow")))
     for extra, purpose in _EXTRAS.items():
@@ -66,8 +66,8 @@ def _backend() -> dict[str, str]:
 
         name = keras.backend.backend()
         version = importlib.import_module(name).__version__
-    except ImportError as error:
-        return {"backend": f"none ({error})"}
+    except ImportError:
+        return {"backend": "none"}
     return {"backend": f"{name} {version}", "devices": ", ".join(backend.devices())}
 
 

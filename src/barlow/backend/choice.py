@@ -49,7 +49,9 @@ class _NoKeras(importlib.abc.MetaPathFinder):
         if self not in sys.meta_path:
             return importlib.util.find_spec(fullname)
         ways = " or ".join(f"pip install 'barlow[{name}]'" for name in BACKENDS)
-        raise ImportError(f"barlow needs a backend of Keras, and none is installed: {ways}.")
+        raise ImportError(
+            f"barlow needs a backend of Keras, and none is installed: {ways}.", name="keras"
+        )
 
 
 _NO_KERAS = _NoKeras()

@@ -4,6 +4,8 @@ Nothing here imports Keras, Matplotlib or scikit-learn before a command needs it
 errors of usage come at once.
 """
 
+import importlib.util
+
 from barlow.errors import MissingPackage, extra
 
 try:
@@ -11,6 +13,10 @@ try:
         import rich  # noqa: F401
         import typer  # noqa: F401
 except MissingPackage as error:
+    try:  # without a backend, too, its extra is what to install: it brings the command
+        importlib.util.find_spec("keras")
+    except ImportError as no_backend:
+        raise SystemExit(str(no_backend)) from no_backend
     raise SystemExit(str(error)) from error
 
 from barlow.cli.app import app, main

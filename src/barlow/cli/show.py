@@ -37,7 +37,8 @@ def errors(with_traceback: bool) -> Iterator[None]:
     except Exception as error:
         if with_traceback:
             traceback.print_exception(error)
-        mendable = isinstance(error, _MENDABLE)
+        no_backend = isinstance(error, ImportError) and error.name == "keras"
+        mendable = isinstance(error, _MENDABLE) or no_backend
         message = str(error) if mendable else _bug(error, with_traceback)
         shown = Text.assemble(("Error: ", "red"), message)
         Console(stderr=True).print(shown, soft_wrap=True)
