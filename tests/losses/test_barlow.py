@@ -218,6 +218,7 @@ def test_a_compiled_model_learns_saves_and_loads_in_safe_mode(eager, jit_compile
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="about torch.compile")
+@pytest.mark.filterwarnings("default")  # torch.compile warns about PyTorch itself while it traces
 def test_torch_compile_gives_the_same_loss(za, zb, value_and_gradients):
     import torch
 
