@@ -9,7 +9,7 @@ together, hardly depend on what else runs on the machine. A first round, which r
 the disk and compiles them, does not count. On every installed backend:
 
 - `import keras`,
-- `import barlow, keras`, which has no part of barlow but the choice of a backend,
+- `import barlow, keras`, which also has the models, for `keras.models.load_model` to find them,
 - the same with every public name of barlow, which imports all of it.
 
 Then `barlow --help`, `--version`, `pretrain --help` and a wrong option, which need no backend and
