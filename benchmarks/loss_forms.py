@@ -2,7 +2,7 @@
 
     python benchmarks/loss_forms.py
 
-The rule in `barlow.kernel.loss.cheaper_form` takes the Gram form where N < 3/4 D. The table has
+The rule in `barlow.kernel.forms.cheaper_form` takes the Gram form where N < 3/4 D. The table has
 the time of both forms around that, and what following the rule costs against the better one.
 """
 
@@ -47,7 +47,7 @@ def measure(backend: str) -> None:
     from keras import ops
 
     from barlow.kernel import per_sample_loss
-    from barlow.kernel.loss import cheaper_form
+    from barlow.kernel.forms import cheaper_form
 
     def make(form):
         return lambda: lambda za, zb: ops.mean(per_sample_loss(za, zb, 0.005, form))

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow import backend, data, runs
 from barlow.errors import InvalidInput
@@ -30,9 +31,9 @@ class Embeddings:
         skipped: Images that could not be read and have no row: where each is, and why.
     """
 
-    vectors: np.ndarray
-    names: np.ndarray
-    labels: np.ndarray | None
+    vectors: NDArray[np.float32]
+    names: NDArray[np.object_]
+    labels: NDArray[Any] | None
     encoder: str
     image_shape: tuple[int, ...]
     resize: str

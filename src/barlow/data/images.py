@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow.data.lazy import LazyPixels
 from barlow.errors import InvalidInput
 from barlow.pixels import factor_to_255
 
-Pixels = np.ndarray | LazyPixels
+Pixels = NDArray[Any] | LazyPixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Images:
     """
 
     pixels: Pixels
-    labels: np.ndarray | None = None
+    labels: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
-    names: np.ndarray = None  # pyright: ignore[reportAssignmentType] - row numbers instead
+    names: NDArray[np.object_] = None  # pyright: ignore[reportAssignmentType] - row numbers instead
     resize: str = ""
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "Images":
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> "Images":
         """Some of the images, in the order of the index.
 
         Args:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow.errors import InvalidInput
 
@@ -63,7 +64,7 @@ class LazyPixels:
         self,
         files: Sequence[Any],
         image_shape: tuple[int, int, int],
-        read: Callable[[Any], np.ndarray],
+        read: Callable[[Any], NDArray[Any]],
     ):
         self.files, self.read = files, read
         self.shape = (len(files), *image_shape)
@@ -76,7 +77,7 @@ class LazyPixels:
         """Bytes of the pixels in memory."""
         return int(np.prod(self.shape, dtype="int64"))
 
-    def take(self, rows: slice | Sequence[int] | np.ndarray) -> "LazyPixels":
+    def take(self, rows: slice | Sequence[int] | NDArray[Any]) -> "LazyPixels":
         """Some of the images, without reading them.
 
         Args:
@@ -89,10 +90,10 @@ class LazyPixels:
         return LazyPixels(files, self.shape[1:], self.read)
 
     @overload
-    def __getitem__(self, index: int | np.integer) -> np.ndarray: ...
+    def __getitem__(self, index: int | np.integer) -> NDArray[Any]: ...
     @overload
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> np.ndarray: ...
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> NDArray[Any]: ...
+    def __getitem__(self, index: Any) -> NDArray[Any]:
         """Read one image, ``[height, width, channels]``, or several, ``[images, ...]``.
 
         Raises:

@@ -7,9 +7,10 @@ correct answers.
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow import errors
 from barlow.errors import InvalidInput
@@ -26,7 +27,7 @@ _DRAWS = 10
 _NEIGHBOURS = 5
 _TEMPERATURE = 0.07  # of Wu et al.
 
-Features = tuple[np.ndarray, np.ndarray]
+Features = tuple[NDArray[Any], NDArray[Any]]
 """Features of the training images and of the test images, each ``[images, features]``."""
 
 
@@ -52,8 +53,8 @@ class Row:
 
 def probe(
     features: Mapping[str, Features],
-    labels: np.ndarray,
-    test_labels: np.ndarray,
+    labels: NDArray[Any],
+    test_labels: NDArray[Any],
     *,
     labels_per_class: Sequence[int] = LABELS_PER_CLASS,
     draws: int = _DRAWS,
@@ -116,7 +117,7 @@ def probe(
     return rows
 
 
-def check_labels(labels: np.ndarray | None) -> np.ndarray:
+def check_labels(labels: NDArray[Any] | None) -> NDArray[Any]:
     """The labels, if there are any.
 
     Raises:
@@ -130,7 +131,7 @@ def check_labels(labels: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-def check_classes(labels: np.ndarray | None) -> np.ndarray:
+def check_classes(labels: NDArray[Any] | None) -> NDArray[Any]:
     """The labels, if a probe can learn from them.
 
     Raises:
@@ -151,11 +152,11 @@ def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
     return KNeighborsClassifier(neighbours, **by_cosine)
 
 
-def _by_cosine(distances: np.ndarray) -> np.ndarray:
+def _by_cosine(distances: NDArray[Any]) -> NDArray[Any]:
     return np.exp((1 - distances) / _TEMPERATURE)
 
 
-def _draws(labels: np.ndarray, count: int | None, draws: int, seed: int) -> list[np.ndarray]:
+def _draws(labels: NDArray[Any], count: int | None, draws: int, seed: int) -> list[NDArray[Any]]:
     """Indices of ``count`` images per class for each draw; of all images where it is None."""
     if count is None:
         return [np.arange(len(labels))]

@@ -1,11 +1,14 @@
 """How many features of an encoder are useful, measured without labels."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow.errors import InvalidInput
 
 
-def rank_me(features: np.ndarray) -> float:
+def rank_me(features: NDArray[Any]) -> float:
     """Effective rank of features (Garrido et al., 2023, "RankMe", arXiv 2210.02885, eq. 1).
 
     ``exp(-sum_k p_k log p_k)`` with ``p_k`` the singular values divided by their sum: 1 if all
@@ -35,7 +38,7 @@ def rank_me(features: np.ndarray) -> float:
     return float(np.exp(-np.sum(parts * np.log(parts))))
 
 
-def alpha_req(features: np.ndarray) -> float:
+def alpha_req(features: NDArray[Any]) -> float:
     """Decay of the spectrum of features (Agrawal et al., 2022, "alpha-ReQ", arXiv 2202.05808).
 
     The eigenvalues of the covariance of features fall like ``k^-alpha``; ``alpha`` is the negative
@@ -67,7 +70,7 @@ def alpha_req(features: np.ndarray) -> float:
     return float(-slope)
 
 
-def _matrix(features: np.ndarray) -> np.ndarray:
+def _matrix(features: NDArray[Any]) -> NDArray[Any]:
     matrix = np.asarray(features, dtype="float64")
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         raise InvalidInput(

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from keras import ops
 
 from barlow import backend, kernel, losses
@@ -217,7 +218,7 @@ class BarlowTwins(keras.Model):
         """Loss to expect at the start, and its floor: see :func:`barlow.losses.levels`."""
         return losses.levels(batch_size, self.projector.output_shape[-1], self.objective.lambda_)
 
-    def cross_correlation(self, x: Any, features: int | None = None) -> np.ndarray:
+    def cross_correlation(self, x: Any, features: int | None = None) -> NDArray[Any]:
         """Correlation of the features of two views, in inference mode.
 
         Random views draw their next values, as with ``predict``.
