@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 from keras import ops
+from numpy.typing import NDArray
 
 from barlow import backend, kernel, losses
 from barlow.backend import Tensor
