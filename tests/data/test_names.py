@@ -222,3 +222,12 @@ def test_a_name_that_is_not_utf_8_leads_back_to_its_file(make, tmp_path):
     assert sorted(images.names) == sorted(own)
     for its_name, pixels in zip(images.names, images.pixels, strict=True):
         np.testing.assert_array_equal(pixels, alone[own[its_name]])
+
+
+def test_the_files_of_images_are_kept_through_reading_and_indexing(tmp_path):
+    write(tmp_path, {"0.png": GOOD, "1.png": GOOD, "2.png": CUT, "3.png": GOOD})
+    for memory in (0, 2**20):
+        images = load(tmp_path, memory=memory)
+        read = in_memory(images)[[2, 0]]
+        assert [file.name for file in read.files] == ["3.png", "0.png"]
+    assert from_array(np.zeros((2, 8, 8))).files is None

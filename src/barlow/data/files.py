@@ -52,6 +52,8 @@ def load_files(
         max_pixels=max_pixels,
     )
     labels = [entry.label for entry in listing.entries]
+    of_images = np.empty(len(files), dtype=object)
+    of_images[:] = files  # in this way a tuple of an archive's member stays one object
     images = Images(
         LazyPixels(files, (image_size[0], image_size[1], channels), read),
         None if None in labels else np.array(labels),
@@ -59,6 +61,7 @@ def load_files(
         skipped,
         np.array([entry.name for entry in listing.entries], dtype=object),
         RESIZE,
+        of_images,
     )[np.array([isinstance(header, Header) for header in found])]
     return in_memory(images, track) if images.pixels.nbytes <= memory else images
 

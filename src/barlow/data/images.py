@@ -32,9 +32,11 @@ class Images:
             Defaults to ``None``: the row numbers ``"0"``, ``"1"``, ... :func:`barlow.data.load`
             says how it names images.
         resize: How image files were brought to their size; ``""`` for images of other sources.
+        files: What every image was read from, shape ``[images]``: a path, or another object that
+            opens as one. Defaults to ``None`` for images of other sources.
 
     Raises:
-        InvalidInput: If there is not one label and one name per image.
+        InvalidInput: If there is not one label, one name and one file per image.
 
     Example:
         >>> pixels = np.zeros((3, 8, 8, 1), "uint8")
@@ -50,6 +52,7 @@ class Images:
     skipped: tuple[tuple[str, str], ...] = ()
     names: NDArray[np.object_] = None  # pyright: ignore[reportAssignmentType] - row numbers instead
     resize: str = ""
+    files: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -63,6 +66,11 @@ class Images:
                 "object: images[rows]."
             )
         object.__setattr__(self, "names", names)
+        if self.files is not None and len(self.files) != count:
+            raise InvalidInput(
+                f"There must be one file per image. Received: {len(self.files)} files of {count} "
+                "images."
+            )
         if self.labels is None:
             return
         labels = np.asarray(self.labels)
@@ -103,6 +111,7 @@ class Images:
             pixels=self.pixels.take(rows) if lazy else self.pixels[rows],
             labels=None if self.labels is None else self.labels[rows],
             names=self.names[rows],
+            files=None if self.files is None else self.files[rows],
         )
 
 

@@ -72,12 +72,13 @@ def in_memory(images: Images, track: Track = silent) -> Images:
     if not len(images):
         return dataclasses.replace(images, pixels=images.pixels[:])
     pixels = np.empty(images.pixels.shape, images.pixels.dtype)
-    count, labels, names, skipped = 0, [], [], list(images.skipped)
+    count, labels, names, files, skipped = 0, [], [], [], list(images.skipped)
     for chunk, bad in read_in_order(images, _CHUNK, track):
         pixels[count : count + len(chunk)] = chunk.pixels[:]
         count += len(chunk)
         labels.append(chunk.labels)
         names.append(chunk.names)
+        files.append(chunk.files)
         skipped += [(image.source, image.reason) for image in bad]
     check_any(count, skipped)
     return dataclasses.replace(
@@ -85,6 +86,7 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         pixels=pixels[:count],
         labels=None if images.labels is None else np.concatenate(labels),
         names=np.concatenate(names),
+        files=None if images.files is None else np.concatenate(files),
         skipped=tuple(skipped),
     )
 
