@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from barlow import errors, models
+from barlow import errors, models, own
 from barlow.callbacks.watch import check_every
 from barlow.embedding import embed
 from barlow.errors import InvalidInput
@@ -67,6 +67,7 @@ class TensorBoard(keras.callbacks.Callback):
                 "There must be one label for each image. Received: "
                 f"{len(labels)} labels, {0 if images is None else len(images)} images."
             )
+        self._log_dir = log_dir
         self._write = functools.partial(tensorboardX.SummaryWriter, str(log_dir))
         self._colours = mpl.colormaps["RdBu_r"]
         self._images, self._labels, self._every = images, labels, every
@@ -105,6 +106,8 @@ class TensorBoard(keras.callbacks.Callback):
                     global_step=self._epoch,
                     tag="features",
                 )
+            for sprite in pathlib.Path(self._log_dir).glob(f"*/features/{own.SPRITE}"):
+                own.mark(sprite)
         self._writer.close()
 
 
