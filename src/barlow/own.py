@@ -12,6 +12,8 @@ CONFIG = "config.json"
 PICTURE = "training.png"
 TENSORBOARD = "tensorboard"
 CHECKPOINTS = "checkpoints"
+CORRELATION = "correlation.npz"
+IMAGES = "images.npz"
 SPRITE, VECTORS = "sprite.png", "tensors.tsv"
 """Thumbnails of TensorBoard's projector, and the file that lies beside them."""
 

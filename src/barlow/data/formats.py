@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 
+from barlow import own
 from barlow.errors import extra
 
 with extra("cli", "Reading image files"):
@@ -65,7 +66,10 @@ def is_image_name(name: str) -> bool:
 
 def kind_of(name: str) -> str:
     """Kind of a file that is not read, by its name."""
-    if os.path.basename(name).startswith("."):  # noqa: PTH119 - also in archives
+    last = os.path.basename(name)  # noqa: PTH119 - also in archives
+    if last in (own.CORRELATION, own.IMAGES):
+        return OWN
+    if last.startswith("."):
         return f"hidden {_KIND.get(_suffix(name), 'images')}" if _looks(name) else HIDDEN
     return _KIND.get(_suffix(name), OTHER)
 
