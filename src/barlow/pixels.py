@@ -265,7 +265,7 @@ def _of_floats(values: Range) -> Scale | None:
         near = -_BEYOND * top <= low and high <= (1 + _BEYOND) * top  # False for NaN
         if few or not near or beyond > _RARE * values.count:
             continue
-        clipped = f" {beyond} beyond that were clipped." if beyond else ""
+        clipped = f" Values beyond that were clipped: {beyond}." if beyond else ""
         if top == 1:
             return Scale(1, f"Values from 0 to 1 were multiplied by 255.{clipped}")
         return Scale(255, f"Values are from 0 to 255.{clipped}") if beyond else Scale()

@@ -18,7 +18,7 @@ from barlow.data import formats
 
 FILES = 5_000
 # One for each backend; by hand any number of them: BARLOW_SEEDS=20.
-SEEDS = range(int(os.environ.get("BARLOW_SEEDS", 0))) or [BACKENDS.index(keras.backend.backend())]
+SEEDS = range(int(os.environ.get("BARLOW_SEEDS", "0"))) or [BACKENDS.index(keras.backend.backend())]
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F")
 DEEP = {"I;16": "uint16", "I": "int32", "F": "float32"}

@@ -226,7 +226,7 @@ def test_grey_of_12_bits_is_not_nearly_black(tmp_path):
     images = load(tmp_path)
     assert "12 bits" in images.notes[0]
     np.testing.assert_allclose(
-        images.pixels.reshape(2, -1).max(axis=1), np.array([500, 4000]) * 255 / 4095, atol=1
+        np.max(images.pixels[:], axis=(1, 2, 3)), np.array([500, 4000]) * 255 / 4095, atol=1
     )
 
 
@@ -238,9 +238,10 @@ def test_masks_in_files_are_black_and_white_and_floats_have_their_range(tmp_path
     np.testing.assert_array_equal(images.pixels[0, ..., 0], 255 * mask)
     assert "multiplied by 255" in images.notes[0]
     floats = np.random.default_rng(0).uniform(size=(8, 8)).astype("float32")
-    write(tmp_path / "floats" / "1.tiff", Image.fromarray(floats))
-    images = load(tmp_path / "floats")
-    np.testing.assert_allclose(images.pixels[0, ..., 0], 255 * floats, atol=0.6)
+    for name in ("1.tiff", "2.pfm"):
+        write(tmp_path / "floats" / name, Image.fromarray(floats))
+    for pixels in load(tmp_path / "floats").pixels:
+        np.testing.assert_allclose(pixels[..., 0], 255 * floats, atol=0.6)
     signed = (4000 * floats - 1000).astype("int32")
     write(tmp_path / "masks" / "ct.tiff", Image.fromarray(signed))
     images = load(tmp_path / "masks")  # one that cannot be is named, the others are kept

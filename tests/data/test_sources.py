@@ -173,7 +173,7 @@ def test_a_memory_map_stays_one_and_large_files_are_mapped(pixels, tmp_path):
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     assert np.shares_memory(from_array(mapped).pixels, mapped)
     images = load(tmp_path / "x.npy", memory=0)
-    assert not images.pixels.flags.writeable  # of the file, which must stay as it is
+    assert not np.asarray(images.pixels).flags.writeable  # of the file, which must stay as it is
     np.testing.assert_array_equal(images.pixels[..., 0], pixels)
 
 

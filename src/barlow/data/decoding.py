@@ -224,7 +224,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _white(image: Any) -> int:
     """Value of white in an image of more than 8 bits, where that is known; else 0."""
-    if image.format == "PPM":  # Pillow has scaled it
+    if image.format == "PPM" and image.mode != "F":  # Pillow has scaled it
         return 2**16 - 1
     tags = getattr(image, "tag_v2", {})
     bits, largest = tags.get(_BITS, (16,))[0], tags.get(_LARGEST, 0)

@@ -50,6 +50,7 @@ _KINDS = {
     "films": ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv",
     "archives": ".7z .bz2 .gz .rar .tar .tgz .txz .xz .zip .zst",
 }
+_FORMAT = {"HEIC": "HEIF", "AVIF": "AVIF"}  # Pillow's name
 _KIND = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 _HOW = {
     "HEIC": "pip install 'barlow[heif]' reads them",
@@ -102,9 +103,7 @@ def not_read(first: bytes, readable: str = ", ".join(FORMATS)) -> str:
     if not first:
         return "it is empty"
     if first[4:8] == b"ftyp":
-        kind = {b"av": "AVIF", b"he": "HEIC", b"mi": "HEIC", b"ms": "HEIC"}.get(first[8:10])
-        how = f"; {_HOW[kind]}".removesuffix(" them") + " it" if kind else ""
-        return f"it is {kind or 'a film'}{how}"
+        return _container(first[8:10])
     for signature, what in _SIGNATURES.items():
         if first.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(signature):
             return f"it is {what}"
@@ -113,6 +112,16 @@ def not_read(first: bytes, readable: str = ", ".join(FORMATS)) -> str:
     if first[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "it is a damaged TIFF, or one whose channels or bits Pillow does not read"
     return f"it is damaged, or none of {readable}"
+
+
+def _container(brand: bytes) -> str:
+    """What a file is that begins as HEIC, AVIF and films do."""
+    kind = {b"av": "AVIF", b"he": "HEIC", b"mi": "HEIC", b"ms": "HEIC"}.get(brand)
+    if kind is None:
+        return "it is a film"
+    if _FORMAT[kind] in FORMATS:
+        return f"it is damaged {kind}"
+    return f"it is {kind}; {_HOW[kind].replace('them', 'it')}"
 
 
 _SIGNATURES = {

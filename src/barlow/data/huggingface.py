@@ -102,10 +102,15 @@ def list_parquet(paths: Sequence[pathlib.Path]) -> Listing:
     datasets = _library()
     import pyarrow as pa  # noqa: PLC0415 - `datasets` brings it
 
+    were_shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     try:
         dataset = datasets.Dataset.from_parquet([str(path) for path in paths])
     except (OSError, ValueError, TypeError, datasets.exceptions.DatasetsError) as error:
         raise InvalidInput(f"Cannot read {', '.join(map(printable, paths))}: {error}") from error
+    finally:
+        if were_shown:
+            datasets.enable_progress_bars()
     for column in dataset.features.arrow_schema:
         if _holds_images(pa, column.type) and not _columns(dataset, datasets.Image):
             dataset = dataset.cast_column(column.name, datasets.Image())
