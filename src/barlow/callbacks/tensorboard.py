@@ -105,7 +105,12 @@ class TensorBoard(keras.callbacks.Callback):
                     global_step=self._epoch,
                     tag="features",
                 )
-        self._writer.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the logs; needed only after a ``fit`` that failed, to end their threads."""
+        if hasattr(self, "_writer"):
+            self._writer.close()
 
 
 def _thumbnails(images: Any) -> np.ndarray:
