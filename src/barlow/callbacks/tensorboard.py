@@ -108,7 +108,12 @@ class TensorBoard(keras.callbacks.Callback):
                 )
             for sprite in pathlib.Path(self._log_dir).glob(f"*/features/{own.SPRITE}"):
                 own.mark(sprite)
-        self._writer.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the logs; needed only after a ``fit`` that failed, to end their threads."""
+        if hasattr(self, "_writer"):
+            self._writer.close()
 
 
 def _thumbnails(images: Any) -> np.ndarray:

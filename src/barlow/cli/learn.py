@@ -35,7 +35,7 @@ def demo(
     from barlow.cli.judge import judge  # noqa: PLC0415
 
     out = as_path(out) if out else runs.free_path(pathlib.Path("runs/demo"))
-    runs.check_free(out)
+    runs.check_place(out)
     train, test = evaluation.split(data.digits(), seed=settings.seed)
     show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
     _pretrain(train, out, dataclasses.replace(settings, batch_size=_DEMO_BATCH))
@@ -75,9 +75,7 @@ def pretrain(
     from barlow import runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    out = as_path(out)
-    if not (runs.is_run(out) and (resume or overwrite)):
-        runs.check_free(out)  # before minutes of reading
+    out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
     reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "pages": pages}
     images = read(sources, image_size, **reading, split=split)
     if images.labels is not None:
