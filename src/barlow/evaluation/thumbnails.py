@@ -36,14 +36,14 @@ def shrink(pixels: NDArray[np.generic], side: int) -> NDArray[np.float32]:
         >>> thumbnails.shrink(pixels, 2)[0, ..., 0].tolist()
         [[2.5, 4.5], [10.5, 12.5]]
     """
+    _, height, width, channels = pixels.shape
     blocks = []  # since floats take four times the memory of the pixels
     for i in range(0, len(pixels), _BLOCK):
         block = pixels[i : i + _BLOCK].astype("float32")
-        for axis in (1, 2):
-            size = block.shape[axis]
-            if size > side:
-                block = np.moveaxis(np.moveaxis(block, axis, -1) @ _areas(size, side), -1, axis)
-        blocks.append(block)
+        if height > side:
+            lines = _areas(height, side).T @ block.reshape(len(block), height, -1)
+            block = lines.reshape(len(block), side, width, channels)
+        blocks.append(_areas(width, side).T @ block if width > side else block)
     return np.concatenate(blocks)
 
 
