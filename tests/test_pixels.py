@@ -30,8 +30,12 @@ def overshoot(images, low, high):
         ((UNIT > 0.5).astype("float32"), 255.0 * (UNIT > 0.5), "from 0 to 1"),
         (UNIT.astype("float16"), 255 * UNIT, "from 0 to 1"),
         (overshoot(UNIT, 0, 1 + 1e-7), None, "from 0 to 1"),
-        (overshoot(UNIT, -0.06, 1.06), None, "from 0 to 1 were multiplied by 255. 4 beyond that"),
-        (overshoot(255 * UNIT, -14.2, 268.5), None, "from 0 to 255. 4 beyond that were clipped"),
+        (overshoot(UNIT, -0.06, 1.06), None, "by 255. Values beyond that were clipped: 4."),
+        (
+            overshoot(255 * UNIT, -14.2, 268.5),
+            None,
+            "beyond that were clipped: 4.",
+        ),
         ((1023 * UNIT).astype("uint16"), 255 * UNIT, "10 bits"),
         ((4095 * UNIT).astype("int16"), 255 * UNIT, "12 bits"),
         ((4095 * UNIT).astype("int64"), 255 * UNIT, "12 bits"),
@@ -50,7 +54,7 @@ def test_values_that_are_known_are_scaled_by_one_rule_and_it_is_said(array, expe
     images = from_array(array)
     np.testing.assert_array_equal(array, before)
     assert images.pixels.dtype == ("float32" if array.dtype.kind == "f" else "uint8")
-    assert 0 <= images.pixels.min() <= images.pixels.max() <= 255
+    assert 0 <= np.min(images.pixels[:]) <= np.max(images.pixels[:]) <= 255
     assert any(note in each for each in images.notes) if note else images.notes == ()
     if expected is not None:
         np.testing.assert_allclose(images.pixels[..., 0], expected, atol=0.8)
@@ -99,8 +103,9 @@ def test_images_are_accepted_by_both_doors_or_by_neither(bits, seed, dtype):
         with pytest.raises(ValueError, match="Received"):
             ImageViews("glyphs").check(array)
         return
-    assert images.pixels.max() <= 255
-    assert images.pixels.max() == 0 or images.pixels.max() >= 32 or len(np.unique(array)) == 1
+    top = np.max(images.pixels[:])
+    assert top <= 255
+    assert top == 0 or top >= 32 or len(np.unique(array)) == 1
     if not images.notes:
         np.testing.assert_array_equal(images.pixels[..., 0], array)
 

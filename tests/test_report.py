@@ -36,7 +36,8 @@ def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_
         picture = report.draw_training(tmp_path)
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
-    blue = (np.abs(pixels - [0, 0x72, 0xB2]) < 20).all(axis=-1)  # of the invariance
+    blue = np.all(np.abs(pixels - [0, 0x72, 0xB2]) < 20, axis=-1)  # of the invariance
     assert blue.any() == any(value > 0 for value in columns[1])
-    left = (pixels < 128).all(axis=-1)[:, : pixels.shape[1] // 3]  # the first axes
+    dark = np.all(pixels < 128, axis=-1)
+    left = dark[:, : pixels.shape[1] // 3]  # the first axes
     assert np.ptp(np.flatnonzero(left.any(axis=1))) / len(left) > 0.75  # as high as the picture

@@ -1,9 +1,11 @@
 import contextlib
 import json
+import os
 
 import pytest
 
-from barlow import runs
+import barlow
+from barlow import lock, runs
 
 
 def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
@@ -12,6 +14,7 @@ def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
     run.mkdir(parents=True)
     assert runs.check_free(run) == run  # an empty folder will do
     (run / ".config.partial.json").touch()
+    (run / lock.NAME).touch()
     assert runs.check_free(run) == run  # and what a kill left of it
     (run / "file").write_text("precious")
     for taken in (run, run / "file"):
@@ -22,6 +25,47 @@ def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
         runs.check_free(run)
 
 
+@pytest.mark.parametrize("folder", ["new", "new/and/deep", "empty", "empty/new"])
+def test_a_place_is_tried_out_and_nothing_is_left_there(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / folder, f"{tmp_path / folder}/"):
+        assert runs.check_place(path) == tmp_path / folder
+    assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]
+
+
+@pytest.mark.parametrize("out", ["file/run", "/proc/run", "/sys/run", "/dev/null/run", "x" * 300])
+@pytest.mark.parametrize("way", [{}, {"resume": True}, {"overwrite": True}], ids=str)
+def test_a_place_that_cannot_be_written_is_refused_before_images_are_read(out, way, tmp_path):
+    (tmp_path / "file").write_text("")
+    if not (tmp_path / out).parent.exists():
+        pytest.skip("this system has no such folder")
+    message = f"No run can be written at .*{out[-9:]}: .*Choose another folder"
+    for refuse in (
+        runs.check_place,
+        lambda *_, **way: barlow.pretrain(None, tmp_path / out, **way),
+    ):
+        with pytest.raises(OSError, match=message):
+            refuse(tmp_path / out, **way)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
+def test_a_read_only_place_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="No run can be written at"):
+        runs.check_place(tmp_path / "run")
+    tmp_path.chmod(0o700)
+
+
+def test_the_home_folder_may_be_written_as_in_a_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert runs.check_place("~/runs/x") == tmp_path / "runs" / "x"
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / runs.CONFIG).write_text('{"image_shape": [1, 2, 3]}')
+    assert runs.is_run("~/x")
+    assert runs.image_shape("~/x") == (1, 2, 3)
+
+
 def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(FileExistsError, match="not a run"):
@@ -29,7 +73,15 @@ def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
     (tmp_path / runs.CHECKPOINTS).mkdir()
     (tmp_path / runs.CHECKPOINTS / "000000000001.npz").touch()
     (tmp_path / runs.REMOVED).mkdir()
-    names = [runs.CONFIG, runs.METRICS, runs.SKIPPED, runs.CORRELATION, runs.ENCODER, runs.MODEL]
+    names = [
+        runs.CONFIG,
+        runs.IMAGES,
+        runs.METRICS,
+        runs.SKIPPED,
+        runs.CORRELATION,
+        runs.ENCODER,
+        runs.MODEL,
+    ]
     names += [runs.PICTURE, runs.EVALUATION, "evaluation-2.json", ".model.partial.keras"]
     for name in names:
         (tmp_path / name).write_text("{}")

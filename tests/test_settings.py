@@ -40,6 +40,7 @@ def test_a_value_just_out_of_bounds_is_refused_and_one_within_is_not(name):
     declaration = settings.declarations()[name]
     outside = {
         "at_least": lambda bound: (bound, bound - 1),
+        "at_most": lambda bound: (bound, bound + 1),
         "above": lambda bound: (bound + 0.5, bound),
         "below": lambda bound: (bound - 0.5, bound),
     }

@@ -126,6 +126,16 @@ class Scale:
         return scaled
 
 
+EIGHT_BITS = Scale()
+"""Changes nothing."""
+
+SIXTEEN_BITS = Scale(2**16 - 1, "Values of 16 bits were multiplied by 255 / 65535.")
+"""Divides by 257."""
+
+MASK = Scale(1, "Integers 0 and 1 were multiplied by 255.")
+"""Makes 1 white."""
+
+
 def range_of(values: NDArray[Any]) -> Range:
     """Range of the values of an array, with little memory beside it.
 
@@ -182,6 +192,34 @@ def scale_for(values: Range) -> Scale:
     return scale
 
 
+def is_mask(values: Range) -> bool:
+    """Whether all values are 0 and 1.
+
+    A file of 8 bits says what its values are, so that few shades are dark images, and a mask alone
+    is not taken at its word.
+    """
+    return values.kind == "b" or (values.kind == "i" and (values.low, values.high) == (0, 1))
+
+
+def is_dark(values: Range) -> bool:
+    """Whether values are so small that they may not be of 8 bits."""
+    return values.high < _FEW
+
+
+def check_possible(values: Range) -> None:
+    """Refuse an image as no set can have it, whatever the other images are.
+
+    Args:
+        values: Range of an image.
+
+    Raises:
+        InvalidInput: If values are NaN, negative, or have more than 16 bits.
+    """
+    lowest = -_BEYOND * 255 if values.kind == "f" else 0
+    if not (lowest <= values.low and values.high < 2 ** _DEPTHS[-1]):
+        scale_for(dataclasses.replace(values, beyond_1=values.count, beyond_255=values.count))
+
+
 def doubts(values: NDArray[Any]) -> list[str]:
     """Sentences, with figures, on images from which there is nearly nothing to learn.
 
@@ -211,7 +249,7 @@ def _of_integers(values: Range) -> Scale | None:
     if low < 0 or not high < 2 ** _DEPTHS[-1] or 1 < high < _FEW or 255 < low == high:
         return None
     if high == 1:
-        return Scale(1, "Integers 0 and 1 were multiplied by 255.")
+        return MASK
     if high <= 255:
         return Scale()
     depth = next(bits for bits in _DEPTHS if high < 2**bits)
@@ -227,7 +265,7 @@ def _of_floats(values: Range) -> Scale | None:
         near = -_BEYOND * top <= low and high <= (1 + _BEYOND) * top  # False for NaN
         if few or not near or beyond > _RARE * values.count:
             continue
-        clipped = f" {beyond} beyond that were clipped." if beyond else ""
+        clipped = f" Values beyond that were clipped: {beyond}." if beyond else ""
         if top == 1:
             return Scale(1, f"Values from 0 to 1 were multiplied by 255.{clipped}")
         return Scale(255, f"Values are from 0 to 255.{clipped}") if beyond else Scale()

@@ -11,7 +11,7 @@ import numpy as np
 from barlow import models, pixels, views
 from barlow.errors import InvalidInput
 from barlow.optimizers import LARS, Muon, warmup_cosine
-from barlow.settings import Settings
+from barlow.settings import DTYPE_POLICIES, Settings
 
 # Where a value comes from.
 _PAPER = "Zbontar et al. (2021)"
@@ -109,9 +109,27 @@ def recommend(
             f"The {steps} steps of an epoch must be a multiple of `steps_per_execution`. "
             f"Received: {given.steps_per_execution}."
         )
-    chosen["dtype_policy"] = given.dtype_policy or keras.config.dtype_policy().name
+    chosen["dtype_policy"] = dtype_policy(given)
     in_order = {name: reasons[name] for name in vars(given) if name in reasons}
     return Recommendation(**{**vars(given), **chosen, "reasons": in_order})
+
+
+def dtype_policy(settings: Settings) -> str:
+    """The policy of a training: that of the settings, or else Keras' global one.
+
+    Raises:
+        ValueError: If the global one is none of ``settings.DTYPE_POLICIES``.
+    """
+    if settings.dtype_policy is not None:
+        return settings.dtype_policy
+    policy = keras.config.dtype_policy().name
+    if policy not in DTYPE_POLICIES:
+        raise InvalidInput(
+            f"Keras' global dtype policy is {policy!r}, and barlow trains with "
+            f"{', '.join(DTYPE_POLICIES)}. Set one of them explicitly (--dtype-policy, "
+            "Settings(dtype_policy=...)), or as the global one (keras.config.set_dtype_policy)."
+        )
+    return policy
 
 
 def encoder_for(image_shape: tuple[int, ...]) -> str:

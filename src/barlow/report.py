@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from barlow import errors, losses, runs
+from barlow import errors, losses, own, runs
+from barlow.paths import as_path
 from barlow.views import ImageViews
 
 with errors.extra("cli", "Drawing"):
@@ -31,7 +32,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
     Raises:
         FileNotFoundError: If the run has no metrics or no cross-correlation.
     """
-    run = pathlib.Path(run)
+    run = as_path(run)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
     with np.load(run / runs.CORRELATION, allow_pickle=False) as correlation:
         before, after = correlation["before"], correlation["after"]
@@ -48,8 +49,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
                 ylabel="feature of view 1",
             )
         figure.colorbar(picture, ax=[left, right], shrink=0.8, label="correlation")
-        with runs.replacing(run / runs.PICTURE) as path:
-            figure.savefig(path, dpi=120)
+        _save(figure, run / runs.PICTURE)
     return run / runs.PICTURE
 
 
@@ -73,7 +73,7 @@ def draw_views(
         >>> report.draw_views(images, barlow.views.ImageViews("glyphs"), sheet).name
         'views.png'
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
     columns = [("image", images)]
     for _ in range(pairs):
         first, second = (ops.convert_to_numpy(view) for view in views(images))
@@ -87,9 +87,16 @@ def draw_views(
             pixels = np.rint(picture).astype("uint8")
             place.imshow(pixels, cmap="grey", vmin=0, vmax=255, interpolation="nearest")
             place.set_axis_off()
-    with runs.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    _save(figure, path)
     return path
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    """Write a picture, marked as barlow's: it is no image of a set."""
+    marks = own.options(path)
+    options: dict[str, Any] = {"pil_kwargs": marks} if marks else {}
+    with runs.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, **options)
 
 
 def _draw_terms(axes: Axes, metrics: list[dict[str, float]], levels: losses.Levels) -> None:

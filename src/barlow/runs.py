@@ -2,6 +2,7 @@
 
     config.json         every setting and its reason
     metrics.jsonl       one line per epoch
+    images.npz          hashes of the training images, by which a resumed run knows its images
     skipped.json        images that could not be read, and why; if there are any
     correlation.npz     cross-correlation of the two views before and after training
     checkpoints/        where training stands, until it is complete
@@ -12,12 +13,16 @@
     evaluation.json     accuracy of probes, by `barlow evaluate`
 
 Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is on
-the disk: a file that is there is complete.
+the disk: a file that is there is complete. While a process trains, the folder also has the file
+``.lock``, see :mod:`barlow.lock`.
+
+JSON has no NaN and no Inf: both are ``null`` in the files.
 """
 
 import contextlib
 import itertools
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -25,19 +30,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
-from barlow import models
+from barlow import lock, models
+from barlow.errors import InvalidInput
+from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
+from barlow.paths import as_path
 
-CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 SKIPPED = "skipped.json"
-CORRELATION = "correlation.npz"
-CHECKPOINTS = "checkpoints"
 REMOVED = ".checkpoints.removed"  # while they are
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
-PICTURE = "training.png"
-TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation.json"
 
 
@@ -47,26 +51,64 @@ def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
         FileExistsError: If the path exists and is not an empty folder.
     """
-    run = pathlib.Path(path)
+    run = as_path(path)
     if is_run(run):
         raise FileExistsError(
             f"There is a run at {run} already. Resume it (--resume, resume=True), replace it "
             "(--overwrite, overwrite=True) or choose another folder."
         )
-    # A file that a kill left unfinished does not count.
-    if run.exists() and not (run.is_dir() and all(".partial" in p.name for p in run.iterdir())):
+    # A lock, and a file that a kill left unfinished, do not count.
+    if run.exists() and not (
+        run.is_dir() and all(p.name == lock.NAME or ".partial" in p.name for p in run.iterdir())
+    ):
         raise FileExistsError(f"{run} exists and is not a run. Choose another folder.")
+    return run
+
+
+def check_place(
+    path: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False
+) -> pathlib.Path:
+    """The path, if a run can be written there now; to be asked before minutes of reading.
+
+    A place where there is nothing is tried out: the folder is made and deleted again.
+
+    Args:
+        path: Folder of a run; ``~`` is the home folder.
+        resume: Whether a run that is there is resumed. Defaults to False.
+        overwrite: Whether a run that is there is replaced. Defaults to False.
+
+    Raises:
+        FileExistsError: If the path exists and is not an empty folder, unless it is a run to be
+            resumed or overwritten; or if another process trains there.
+        InvalidInput: If the run is to be both resumed and overwritten.
+        OSError: If nothing can be written there.
+    """
+    if resume and overwrite:
+        raise InvalidInput("A run is either resumed or overwritten. Received: both.")
+    run = as_path(path)
+    try:
+        if not (is_run(run) and (resume or overwrite)):
+            check_free(run)
+        if not (resume and is_complete(run)):  # which stays as it is
+            with lock.locked(run):
+                pass
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise type(error)(
+            f"No run can be written at {run}: {error.strerror}. Choose another folder."
+        ) from error
     return run
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path, complete or not."""
-    return (pathlib.Path(path) / CONFIG).is_file()
+    return (as_path(path) / CONFIG).is_file()
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path that has trained all its epochs."""
-    run = pathlib.Path(path)
+    run = as_path(path)
     return is_run(run) and (run / MODEL).is_file() and not (run / CHECKPOINTS).exists()
 
 
@@ -76,7 +118,7 @@ def clear(path: str | os.PathLike[str]) -> None:
     Raises:
         FileExistsError: If the path exists and is not a run.
     """
-    run = pathlib.Path(path)
+    run = as_path(path)
     if not is_run(run):
         check_free(run)
         return
@@ -84,7 +126,7 @@ def clear(path: str | os.PathLike[str]) -> None:
         shutil.rmtree(run / folder, ignore_errors=True)
     evaluations = pathlib.Path(EVALUATION)
     for file in (
-        *(run / name for name in (METRICS, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
+        *(run / name for name in (METRICS, IMAGES, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
         *run.glob(f"{evaluations.stem}*{evaluations.suffix}"),
         *run.glob(".*.partial.*"),
         run / CONFIG,  # last: without it the folder is no run
@@ -93,15 +135,15 @@ def clear(path: str | os.PathLike[str]) -> None:
 
 
 def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
-    """The encoder of a run, or of a ``.keras`` file.
+    """The encoder of a run, or of a ``.keras`` file, not compiled.
 
     Raises:
         FileNotFoundError: If the path has no encoder.
         ValueError: If the encoder came from ``module:function`` and that is no longer there.
     """
-    path = pathlib.Path(run)
+    path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
-        return keras.models.load_model(path)
+        return keras.models.load_model(path, compile=False)
     path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
@@ -111,7 +153,7 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if models.is_function(name):
         models.find(name)  # its module registers the user's own layers
-    return keras.models.load_model(path)
+    return keras.models.load_model(path, compile=False)
 
 
 def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
@@ -120,9 +162,9 @@ def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
 
 
 def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:
-    """The metrics of every epoch of a run."""
-    lines = (pathlib.Path(run) / METRICS).read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    """The metrics of every epoch of a run. A value that is ``null`` in the file is NaN."""
+    lines = (as_path(run) / METRICS).read_text().splitlines()
+    return [_with_nan(json.loads(line)) for line in lines]
 
 
 class Summary(NamedTuple):
@@ -145,44 +187,68 @@ class Summary(NamedTuple):
 def summary(run: str | os.PathLike[str]) -> Summary:
     """How the training of a run ended, in numbers."""
     config, rows = read_config(run), read_metrics(run)
+    levels = _with_nan({name: config[name] for name in ("loss_at_start", "loss_floor")})
     return Summary(
         len(rows),
         config["epochs"],
         is_complete(run),
         sum(row["seconds"] for row in rows),
         {name: value for row in rows for name, value in row.items()},
-        config["loss_at_start"],
-        config["loss_floor"],
+        *levels.values(),
     )
 
 
 def read_config(run: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a run."""
-    return json.loads((pathlib.Path(run) / CONFIG).read_text())
+    return json.loads((as_path(run) / CONFIG).read_text())
 
 
 def read_skipped(run: str | os.PathLike[str]) -> dict[str, str]:
     """Images that a run could not read, and why."""
-    path = pathlib.Path(run) / SKIPPED
+    path = as_path(run) / SKIPPED
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def write_metrics(run: pathlib.Path, rows: list[dict[str, float]]) -> None:
     """Replace the metrics of a run."""
     with replacing(run / METRICS) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        temporary.write_text("".join(as_json(row) + "\n" for row in rows))
 
 
 def append_metrics(run: pathlib.Path, metrics: dict[str, float]) -> None:
     """Add one epoch's metrics to a run."""
     with (run / METRICS).open("a") as file:
-        file.write(json.dumps(metrics) + "\n")
+        file.write(as_json(metrics) + "\n")
 
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(as_json(content, indent=2) + "\n")
+
+
+def as_json(content: Any, indent: int | None = None) -> str:
+    """Text of valid JSON: NaN and Inf are ``null``, and NumPy's numbers are numbers.
+
+    Example:
+        >>> barlow.runs.as_json({"rank": np.float32(1.5), "losses": [0.25, float("nan")]})
+        '{"rank": 1.5, "losses": [0.25, null]}'
+    """
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, np.generic):
+        content = content.item()
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def _with_nan(metrics: dict[str, Any]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ class Declaration:
         unset: What the default stands for, if it is ``None`` or ``"auto"``.
         choices: Its values, if they are few.
         at_least: Smallest value.
+        at_most: Largest value.
         above: Values are larger than this.
         below: Values are smaller than this.
     """
@@ -36,6 +37,7 @@ class Declaration:
     unset: str = "recommended"
     choices: tuple[str, ...] = ()
     at_least: float | None = None
+    at_most: float | None = None
     above: float | None = None
     below: float | None = None
 
@@ -44,7 +46,12 @@ class Declaration:
         """Values that are allowed, in words; empty if the type says it all."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        bounds = {"at least": self.at_least, "above": self.above, "below": self.below}
+        bounds = {
+            "at least": self.at_least,
+            "at most": self.at_most,
+            "above": self.above,
+            "below": self.below,
+        }
         return " and ".join(
             f"{word} {value}" for word, value in bounds.items() if value is not None
         )
@@ -67,6 +74,7 @@ class Declaration:
         else:
             fits = (
                 (self.at_least is None or value >= self.at_least)
+                and (self.at_most is None or value <= self.at_most)
                 and (self.above is None or value > self.above)
                 and (self.below is None or value < self.below)
             )
@@ -145,7 +153,12 @@ class Settings:
         "Callbacks are called as often.",
         at_least=1,
     )
-    seed: int = _setting(0, "Seed of weights, order and views.", at_least=0)
+    seed: int = _setting(
+        0,
+        "Seed of weights, order and views.",
+        at_least=0,
+        at_most=2**32 - 1,  # NumPy's global generator takes no larger one
+    )
 
     def __post_init__(self) -> None:
         for name, declaration in declarations().items():

@@ -23,8 +23,8 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
     settings = barlow.Settings(**TINY)
     run = barlow.pretrain(images, tmp_path / "run", settings)
     assert {path.name for path in run.iterdir()} == {
-        runs.CONFIG, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL, runs.PICTURE,
-        runs.TENSORBOARD,
+        runs.CONFIG, runs.IMAGES, runs.METRICS, runs.CORRELATION, runs.ENCODER, runs.MODEL,
+        runs.PICTURE, runs.TENSORBOARD,
     }  # fmt: skip
     config = runs.read_config(run)
     assert (config["views"], config["batch_size"], config["images"]) == ("glyphs", 64, 200)
@@ -212,7 +212,8 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
         ("dtype_policy", "half", "`dtype_policy` must be one of float32, mixed_bfloat16"),
         ("steps_per_execution", 0, "`steps_per_execution` must be at least 1. Received: 0."),
         ("steps_per_execution", 2, "The 1 steps of an epoch must be a multiple of"),
-        ("seed", -1, "`seed` must be at least 0. Received: -1."),
+        ("seed", -1, "`seed` must be at least 0 and at most 4294967295. Received: -1."),
+        ("seed", 2**32, "`seed` must be at least 0 and at most 4294967295. Received: 4294967296."),
     ],
 )
 def test_settings_that_are_not_valid_are_refused_before_anything_is_made(

@@ -1,6 +1,10 @@
-"""Everything that knows a backend by name: the choice, memory, logs, replicas, what Keras lacks."""
+"""Everything that knows a backend by name: the choice, memory, logs, replicas, what Keras lacks.
+
+And Keras' global settings.
+"""
 
 from barlow.backend.choice import BACKENDS, choose
+from barlow.backend.defaults import keras_defaults, seed_of_31_bits
 from barlow.backend.devices import devices
 from barlow.backend.log import quiet
 from barlow.backend.memory import keep_freed_memory, maps_memory_anew
@@ -31,9 +35,11 @@ __all__ = [
     "fuses_exact_batch_normalization",
     "in_custom_replica_loop",
     "keep_freed_memory",
+    "keras_defaults",
     "maps_memory_anew",
     "predict",
     "pull_back",
     "quiet",
     "repeat",
+    "seed_of_31_bits",
 ]

@@ -5,14 +5,14 @@ import pathlib
 import socket
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from barlow import backend, errors, losses, models
+from barlow import backend, errors, losses, models, own
 from barlow.callbacks.watch import check_every
 from barlow.embedding import embed
 from barlow.errors import InvalidInput
@@ -82,6 +82,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._log_dir, self._every = str(log_dir), every
         self._images, self._labels = images, labels
         self._colours = mpl.colormaps["RdBu_r"]
+        self._close: Callable[[], Any] = lambda: None  # there is nothing open yet
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open the logs."""
@@ -116,12 +117,16 @@ class TensorBoard(keras.callbacks.Callback):
         """Log the features of the images, and close the logs."""
         if self._records is None:
             return
-        self._records = None
-        with errors.as_warning("The logs for TensorBoard are not complete"):
-            self._close()
+        self.close()
         if self._images is not None:
             with errors.as_warning("The logs for TensorBoard have no features"):
                 self._log_features()
+
+    def close(self) -> None:
+        """Close the logs; needed only after a ``fit`` that failed."""
+        self._records = None
+        with errors.as_warning("The logs for TensorBoard are not complete"):
+            self._close()
 
     def _log(self, summaries: Iterable[Any]) -> None:
         """Add to the logs, until that fails."""
@@ -178,6 +183,8 @@ class TensorBoard(keras.callbacks.Callback):
                 global_step=self._epoch,
                 tag="features",
             )
+        for sprite in pathlib.Path(self._log_dir).glob(f"*/features/{own.SPRITE}"):
+            own.mark(sprite)
 
 
 def _write(records: RecordWriter, **event: Any) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from barlow.errors import InvalidInput, MissingPackage
+from barlow.text import printable
 
 if TYPE_CHECKING:
     from barlow import evaluation, runs
@@ -40,7 +41,8 @@ def errors(with_traceback: bool) -> Iterator[None]:
         no_backend = isinstance(error, ImportError) and error.name == "keras"
         mendable = isinstance(error, _MENDABLE) or no_backend
         message = str(error) if mendable else _bug(error, with_traceback)
-        shown = Text.assemble(("Error: ", "red"), message)
+        lines = "\n".join(map(printable, message.splitlines()))
+        shown = Text.assemble(("Error: ", "red"), lines)
         Console(stderr=True).print(shown, soft_wrap=True)
         raise typer.Exit(2 if mendable else 1) from error
 
@@ -56,7 +58,7 @@ def _bug(error: Exception, with_traceback: bool) -> str:
 
 def say(text: str) -> None:
     """Print a line, which is not wrapped: paths in it can be copied."""
-    console.print(text, soft_wrap=True)
+    console.print(printable(text), soft_wrap=True)
 
 
 def table(
@@ -68,7 +70,7 @@ def table(
         numbers = all(_is_number(row[column]) for row in rows)
         shown.add_column(heading, justify="right" if numbers else "left")
     for row in rows:
-        shown.add_row(*map(str, row))
+        shown.add_row(*map(printable, row))
     console.print(shown)
 
 

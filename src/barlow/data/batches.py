@@ -29,6 +29,9 @@ class Batches(keras.utils.PyDataset):
     ``skipped``, and the image at its place in the next batch replaces it; the next epoch tries it
     again.
 
+    :meth:`close` ends the threads and forgets the images. Without it, Keras keeps both until the
+    process ends, with TensorFlow.
+
     Args:
         pixels: Images, shape ``[images, ...]``: an array, or the lazy ``pixels`` of
             :func:`barlow.data.load`.
@@ -90,9 +93,11 @@ class Batches(keras.utils.PyDataset):
         self._threads = concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count())
         self._reading: dict[int, tuple[np.ndarray, list[concurrent.futures.Future]]] = {}
 
+        count = len(pixels)
+
         @functools.lru_cache(maxsize=2)  # reading ahead crosses the end of an epoch
         def order(epoch: int) -> np.ndarray:
-            return np.random.default_rng((seed, epoch)).permutation(len(pixels))
+            return np.random.default_rng((seed, epoch)).permutation(count)
 
         self._order = order
 
@@ -103,6 +108,13 @@ class Batches(keras.utils.PyDataset):
         for part in parts:
             part.result()
         return (batch,)
+
+    def close(self) -> None:
+        """End the threads and forget the images; no batch can be read afterwards."""
+        self._threads.shutdown(cancel_futures=True)
+        self._reading = {}
+        self._order.cache_clear()
+        self._pixels = np.empty((0, *self._pixels.shape[1:]), self._pixels.dtype)
 
     def _read(self, step: int) -> tuple[np.ndarray, list[concurrent.futures.Future]]:
         """A batch, and the futures that fill it."""

@@ -1,7 +1,7 @@
 """Images of one size with their labels and names, in memory or on disk."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Images:
         resize: How image files were brought to their size; ``""`` for images of other sources.
         files: What every image was read from, shape ``[images]``: a path, or another object that
             opens as one. Defaults to ``None`` for images of other sources.
+        passed_over: Number of files of the source that are not images, by kind: what looks like
+            images but is not read, ``"hidden files"``, ``"written by barlow"``, ``"other files"``.
 
     Raises:
         InvalidInput: If there is not one label, one name and one file per image.
@@ -55,6 +57,7 @@ class Images:
     names: NDArray[np.object_] = None  # pyright: ignore[reportAssignmentType] - row numbers instead
     resize: str = ""
     files: NDArray[np.object_] | None = None
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.pixels)

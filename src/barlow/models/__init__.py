@@ -14,6 +14,7 @@ from barlow.models.encoders import (
     is_function,
     is_transformer,
 )
+from barlow.models.kept import check_kept
 from barlow.models.projector import projector
 
 _REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
@@ -22,6 +23,7 @@ __all__ = [
     "APPLICATIONS",
     "ENCODERS",
     "BarlowTwins",
+    "check_kept",
     "encoder",
     "find",
     "is_file",

@@ -215,11 +215,14 @@ class BarlowTwins(keras.Model):
             plain = self.objective(*detached)
         else:
             for penalty in self.losses:
-                plain = plain - ops.stop_gradient(penalty)  # in place would change the loss
+                # Not in place, which would change the loss.
+                plain = ops.subtract(plain, ops.stop_gradient(penalty))
         invariance = kernel.invariance(*detached)
         samples = ops.shape(za)[0]
         self.invariance_tracker.update_state(invariance, sample_weight=samples)
-        self.redundancy_tracker.update_state(plain - invariance, sample_weight=samples)
+        # Keras' floats may be others than the kernel's, which TensorFlow's `-` refuses.
+        redundancy = ops.subtract(plain, invariance)
+        self.redundancy_tracker.update_state(redundancy, sample_weight=samples)
         return loss
 
     def levels(self, batch_size: int) -> losses.Levels:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import keras
 from keras import layers
 
+from barlow import backend
 from barlow.errors import InvalidInput, did_you_mean
 from barlow.models.conv import conv
 from barlow.models.resnet import resnet
@@ -65,7 +66,8 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
         >>> barlow.models.encoder("MobileNetV2", (64, 64, 3)).output_shape
         (None, 1280)
     """
-    model = find(name)(image_shape)
+    with backend.keras_defaults():
+        model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
         raise InvalidInput(f"The encoder {name} must be a keras.Model. Received: {model!r}.")
     expected = tuple(model.input_shape[1:])
@@ -150,7 +152,7 @@ def _all(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 def _loaded(path: str) -> keras.Model:
     try:
-        return keras.models.load_model(path)
+        return keras.models.load_model(path, compile=False)  # its own loss plays no part
     except Exception as error:  # of whatever a damaged file leads Keras to
         raise InvalidInput(f"Cannot load the encoder {path}. {_in_words(error)}") from error
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from barlow import backend
 from barlow.errors import InvalidInput
 
 
@@ -33,11 +34,12 @@ def projector(
     """
     if not widths or any(not isinstance(width, int) or width < 1 for width in widths):
         raise InvalidInput(f"`widths` must be positive integers. Received: widths={widths}.")
-    inputs = x = keras.Input((features,), name="features")
-    for width in widths[:-1]:
-        x = layers.Dense(width, use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        x = layers.ReLU()(x)
-    # The loss subtracts the mean of every feature: a bias would have no effect.
-    outputs = layers.Dense(widths[-1], use_bias=False)(x)
-    return keras.Model(inputs, outputs, name=name)
+    with backend.keras_defaults():
+        inputs = x = keras.Input((features,), name="features")
+        for width in widths[:-1]:
+            x = layers.Dense(width, use_bias=False)(x)
+            x = layers.BatchNormalization()(x)
+            x = layers.ReLU()(x)
+        # The loss subtracts the mean of every feature: a bias would have no effect.
+        outputs = layers.Dense(widths[-1], use_bias=False)(x)
+        return keras.Model(inputs, outputs, name=name)

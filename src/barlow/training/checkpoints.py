@@ -7,6 +7,7 @@ process may be killed at any moment. A damaged file is recognised by its checksu
 one is loaded.
 """
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -47,7 +48,7 @@ def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
     """
     folder = run / runs.CHECKPOINTS
     folder.mkdir(exist_ok=True)
-    progress = json.dumps({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
+    progress = runs.as_json({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
     with runs.replacing(folder / f"{checkpoint.step:012}.npz") as path:
         np.savez(path, *checkpoint.variables, progress=np.array(progress))
     for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left unfinished
@@ -124,6 +125,8 @@ class Record(keras.callbacks.Callback):
 
     Attributes:
         step: Steps since the training began.
+        ended_early: Whether a callback ended training at the end of an epoch, as Keras'
+            ``EarlyStopping`` does. One that ends it in an epoch interrupts it.
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class Record(keras.callbacks.Callback):
         self._steps_per_epoch, self._batch_size = steps_per_epoch, batch_size
         self._epochs = list(start.epochs) if start else []
         self.step = self._first_step = start.step if start else 0
+        self.ended_early = self._stopped_in_epoch = False
         self._saved, self._pause = time.perf_counter(), seconds
         runs.write_metrics(run, self._epochs)
 
@@ -157,6 +161,7 @@ class Record(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a checkpoint if it is due; at the end of an epoch it has the epoch's metrics."""
         self.step = self._first_step + batch + 1
+        self._stopped_in_epoch = self.model.stop_training
         due = self.step % self._steps_per_epoch and self._due()
         # The metric is a mean: NaN from the first step on that is NaN. The weights may still be
         # finite, since the loss scaling of half precision skips such a step.
@@ -168,7 +173,7 @@ class Record(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the metrics of the epoch; if training was stopped, of the steps that it had."""
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = _numbers(logs or {})
         seconds = time.perf_counter() - self._epoch_start
         images = ((self.step - 1) % self._steps_per_epoch + 1) * self._batch_size
         row = {
@@ -183,6 +188,7 @@ class Record(keras.callbacks.Callback):
         if whole:
             self._epochs.append(row)
             self._epoch_start = time.perf_counter()  # of the next
+            self.ended_early = self.model.stop_training and not self._stopped_in_epoch
         if self.model.stop_training or self._due() or not np.isfinite(metrics.get("loss", 0.0)):
             self._save(self._epochs)
 
@@ -226,3 +232,12 @@ class Record(keras.callbacks.Callback):
                 layer, _, name = of_kind[0].path.rpartition("/")
                 return f"the first is {name} of the layer {layer}"
         return "all weights, by the gradient"
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """The metrics of an epoch; callbacks may add to them what is no number."""
+    numbers = {}
+    for name, value in logs.items():
+        with contextlib.suppress(TypeError, ValueError):
+            numbers[name] = float(value)
+    return numbers

@@ -9,36 +9,51 @@ from typing import Any
 import keras
 
 
+class Stop(keras.callbacks.Callback):
+    """Ends training, also if an interrupt comes before it begins.
+
+    ``fit`` resets ``stop_training`` after it has built the model, which would lose the interrupt.
+
+    Attributes:
+        interrupted: Whether there was an interrupt.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """End the training of an interrupt that came before."""
+        if self.interrupted:
+            self.model.stop_training = True
+
+
 @contextlib.contextmanager
-def stop_training(model: keras.Model) -> Iterator[keras.callbacks.Callback]:
+def stop_training(model: keras.Model) -> Iterator[Stop]:
     """Ctrl-C and SIGTERM let the running step finish; a second one acts as usual.
 
-    The callback belongs to ``fit``, which resets ``stop_training`` after it has built the model and
-    before training begins: without it an earlier interrupt would be lost.
+    Yields:
+        A callback for ``fit``.
     """
+    callback = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield keras.callbacks.Callback()  # only the main thread may handle signals
+        yield callback  # only the main thread may handle signals
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     previous = {number: handler for number, handler in handlers.items() if handler is not None}
-    interrupted = threading.Event()
 
     def as_usual() -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
     def stop(*_: Any) -> None:
-        interrupted.set()
+        callback.interrupted = True
         model.stop_training = True
         as_usual()
-
-    def stop_again(_: Any) -> None:
-        if interrupted.is_set():
-            model.stop_training = True
 
     for number in previous:
         signal.signal(number, stop)
     try:
-        yield keras.callbacks.LambdaCallback(on_train_begin=stop_again)
+        yield callback
     finally:
         as_usual()

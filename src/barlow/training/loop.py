@@ -1,5 +1,6 @@
 """The epochs of a run, as one or two ``fit``."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def train(
     steps, epochs = len(pixels) // recommended.batch_size, recommended.epochs
     for part in _parts(record.step, steps, epochs):
         batches = data.Batches(pixels, recommended.batch_size, recommended.seed, record.step)
-        weights: list[np.ndarray] = []
+        weights: list[np.ndarray] = []  # those of the last step, if there is another part
 
         # With a moving average, Keras ends a fit with the averages in place of the weights. On JAX
         # both are the same arrays, which the next `predict` donates: so they are copied.
@@ -44,19 +45,20 @@ def train(
             if part.stop < epochs:
                 weights[:] = model.get_weights()
 
-        model.fit(
-            batches,
-            initial_epoch=part.start,
-            epochs=part.stop,
-            steps_per_epoch=steps - record.step % steps,
-            shuffle=False,  # the batches shuffle themselves
-            callbacks=[
-                keras.callbacks.LambdaCallback(on_train_end=own_weights),
-                *callbacks,
-                keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch),
-            ],
-            verbose=0,
-        )
+        with contextlib.closing(batches):  # Keras never ends with them
+            model.fit(
+                batches,
+                initial_epoch=part.start,
+                epochs=part.stop,
+                steps_per_epoch=steps - record.step % steps,
+                shuffle=False,  # the batches shuffle themselves
+                callbacks=[
+                    keras.callbacks.LambdaCallback(on_train_end=own_weights),
+                    *callbacks,
+                    keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch),
+                ],
+                verbose=0,
+            )
         if model.stop_training:
             break
         if weights:

@@ -1,13 +1,11 @@
 """The model of a run: encoder, projector, views, loss and optimizer, each built once."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
 
-from barlow import data, losses, models, recommendation, runs, views
+from barlow import backend, data, losses, models, recommendation, runs, views
 from barlow.errors import InvalidInput
 from barlow.recommendation import Recommendation
 from barlow.settings import Settings
@@ -37,14 +35,15 @@ def build(
 
     Raises:
         FileNotFoundError: If ``from_run`` is not a run.
-        ValueError: If a setting does not fit, or the encoder of ``from_run``.
+        ValueError: If a setting does not fit, or the encoder of ``from_run``, or if an encoder of
+            the user's own could not be loaded from the run.
     """
     given = settings or Settings()
     image_shape = tuple(pixels.shape[1:])
     name = recommendation.encoder_for(image_shape) if given.encoder == "auto" else given.encoder
-    policy = given.dtype_policy or keras.config.dtype_policy().name
+    policy = recommendation.dtype_policy(given)
     keras.utils.set_random_seed(given.seed)
-    with _dtype_policy(policy):
+    with backend.keras_defaults(policy):
         encoder = models.encoder(name, image_shape)
         recommended = recommendation.recommend(len(pixels), image_shape, settings, encoder)
         model = models.BarlowTwins(
@@ -61,22 +60,14 @@ def build(
         steps_per_execution=recommended.steps_per_execution,
     )
     if policy != "float32":
-        with _dtype_policy("float32"):
+        with backend.keras_defaults("float32"):
             encoder = models.encoder(name, image_shape)
+    if models.is_file(name) or models.is_function(name):
+        module = name.partition(":")[0] if models.is_function(name) else ""
+        models.check_kept(encoder, image_shape, module)
     if from_run is not None:
         _take_weights(model, runs.load_encoder(from_run), from_run)
     return Networks(model, encoder, recommended)
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    """Layers made in the block have this policy."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _take_weights(

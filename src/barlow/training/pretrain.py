@@ -1,6 +1,8 @@
 """`pretrain`: images in, a run with a trained encoder out."""
 
+import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import json
 import os
@@ -12,8 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from barlow import backend, data, lock, runs, views
 from barlow import callbacks as watching
-from barlow import data, runs, views
+from barlow.data.fingerprint import Fingerprint, differences, fingerprint
 from barlow.errors import InvalidInput, MissingPackage
 from barlow.settings import Settings
 from barlow.training import checkpoints, interrupts
@@ -44,22 +47,26 @@ def pretrain(
     The global random seed of Keras, NumPy and Python is set to the run's. An interrupt (Ctrl-C,
     SIGTERM) ends training after the running step; the run is then complete but for the epochs that
     are missing. Whatever ends it, ``resume=True`` continues from its last checkpoint, in the middle
-    of an epoch too, as if nothing had happened.
+    of an epoch too, as if nothing had happened. A callback that ends training at the end of an
+    epoch, as Keras' ``EarlyStopping`` does, completes the run.
+
+    As long as it trains, no other process and no other thread can train in the same folder.
 
     Args:
         images: Training images: an array, see :func:`barlow.data.from_array`; a path, a pattern, a
             list of paths or a ``datasets.Dataset``, see :func:`barlow.data.load`; or
             :class:`barlow.data.Images`. Labels are not used.
         out: Folder of the run; it must not exist or be empty, unless the run is resumed or
-            overwritten.
+            overwritten. ``~`` is the home folder.
         settings: How to train; what it leaves open is recommended. Defaults to ``Settings()``.
         callbacks: Keras callbacks, beside those that every run has, see
             :func:`barlow.callbacks.usual`. The rest of an interrupted epoch is a ``fit`` of its
             own for them.
         probe: Labelled images, none of them training images, in any form that ``images`` has: how
             good is the encoder while it trains? Defaults to ``None``, no probes.
-        resume: Continue the run in the folder, with the same images and settings. A run that is
-            complete stays as it is; if there is none it begins. Defaults to False.
+        resume: Continue the run in the folder, with the same images in the same order and the
+            same settings; other images are refused, see :mod:`barlow.data.fingerprint`. A run
+            that is complete stays as it is; if there is none it begins. Defaults to False.
         overwrite: Replace the run in the folder. Files that are not part of a run stay. Defaults
             to False.
         from_run: Folder of another run whose weights this one starts from; its encoder must have
@@ -71,12 +78,14 @@ def pretrain(
         The folder of the run, see :mod:`barlow.runs`.
 
     Raises:
-        FileExistsError: If the folder is taken.
+        FileExistsError: If the folder is taken, also by a training that is running.
         FileNotFoundError: If ``images`` is a path where there is nothing, or ``from_run`` is not a
             run.
         FloatingPointError: If training arrives at NaN or Inf; earlier checkpoints stay.
         TypeError: If ``images`` is none of these.
-        ValueError: If images or settings are not valid, or not those of the run to resume.
+        OSError: If nothing can be written in the folder.
+        ValueError: If images or settings are not valid, or not those of the run to resume, or if
+            an encoder of the user's own could not be loaded from the run.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8))
@@ -85,20 +94,37 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
-    run = pathlib.Path(out)
-    if resume and overwrite:
-        raise InvalidInput("A run is either resumed or overwritten. Received: both.")
+    run = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
     resume = resume and runs.is_run(run)
-    if not (resume or (overwrite and runs.is_run(run))):
-        runs.check_free(run)  # before minutes of reading and compiling
-    images = data.as_images(images)
-    networks = build(images.pixels, settings, from_run)
+    stays = resume and runs.is_complete(run)
+    with backend.keras_defaults(), contextlib.nullcontext() if stays else lock.locked(run):
+        if not resume and not (overwrite and runs.is_run(run)):
+            runs.check_free(run)  # another process may have trained there in the meantime
+        images = data.as_images(images)
+        if resume:
+            _check_images(run, images)
+        networks = build(images.pixels, settings, from_run)
+        config = _config(networks, images, from_run)
+        if resume:
+            _check_same(runs.read_config(run), config)
+        if not stays:
+            begin = functools.partial(_begin, run, config, images, resume, overwrite)
+            _train(run, networks, images, callbacks, probe, resume, checkpoint_seconds, begin)
+    return run
+
+
+def _train(
+    run: pathlib.Path,
+    networks: Networks,
+    images: data.Images,
+    callbacks: Sequence[keras.callbacks.Callback],
+    probe: Any,
+    resume: bool,
+    checkpoint_seconds: float,
+    begin: Callable[[], Callable[[dict[str, str]], None]],
+) -> None:
+    """Train the epochs that are left, and write what they leave in the run."""
     model, _, recommended = networks
-    config = _config(networks, images, from_run)
-    if resume:
-        _check_same(runs.read_config(run), config)
-        if runs.is_complete(run):
-            return run
     if probe is not None:
         height, width, channels = images.pixels.shape[1:]
         probe = data.as_images(probe, (height, width), channels)
@@ -110,19 +136,21 @@ def pretrain(
     checkpoint = checkpoints.load(run) if resume else None
     if checkpoint:
         checkpoints.restore(model, checkpoint)
-    with interrupts.stop_training(model) as stop:
-        write_skipped = _begin(run, config, images, resume, overwrite)
+    with interrupts.stop_training(model) as stop, contextlib.ExitStack() as stack:
+        for each in usual:
+            stack.callback(getattr(each, "close", lambda: None))  # if training fails
+        write_skipped = begin()
         steps = len(images) // recommended.batch_size
         record = checkpoints.Record(
             run, steps, recommended.batch_size, checkpoint_seconds, checkpoint
         )
         everyone = [stop, *usual, *callbacks, record]  # it records what the others add
         train(model, images.pixels, recommended, record, everyone, write_skipped)
+        ended_early = record.ended_early and not stop.interrupted
         _write(run, networks, before, _correlation(networks, sample))
-        if record.step == recommended.epochs * steps:
+        if ended_early or record.step == recommended.epochs * steps:
             checkpoints.remove(run)
         _draw(run)
-    return run
 
 
 def _begin(
@@ -131,7 +159,9 @@ def _begin(
     """Make the folder of a run; returns what adds to its images that could not be read."""
     if overwrite:
         runs.clear(run)
-    run.mkdir(parents=True, exist_ok=True)
+    if not (run / runs.IMAGES).exists():  # nor does version 0.1.0 have it
+        with runs.replacing(run / runs.IMAGES) as path:
+            np.savez(path, **fingerprint(images)._asdict())
     if not resume:
         runs.write_json(run / runs.CONFIG, config)
     skipped = runs.read_skipped(run)
@@ -189,9 +219,27 @@ def _config(
     }
 
 
+def _check_images(run: pathlib.Path, images: data.Images) -> None:
+    """Refuse to resume a run with other images, if there are as many as before."""
+    path = run / runs.IMAGES
+    if not path.exists():
+        return  # a run of version 0.1.0
+    with np.load(path, allow_pickle=False) as arrays:
+        before = Fingerprint(arrays["names"], arrays["content"])
+    if len(before.content) != len(images):
+        return  # which is said with all other settings
+    if different := differences(images, before):
+        raise InvalidInput(
+            f"The run at {run} began with other images. Of the {len(images)} now there are "
+            f"{different}. Its batches follow the order of the images, so it is resumed with those "
+            "it began with. For other images start a new run from its weights (--from, "
+            "from_run=...)."
+        )
+
+
 def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
     """Refuse to resume a run with other settings than its own; versions may be newer."""
-    given = json.loads(json.dumps(given))  # as it is read back
+    given = json.loads(runs.as_json(given))  # as it is read back
     different = [
         f"{name} is {run.get(name)!r} in the run and {given.get(name)!r} now"
         for name in dict.fromkeys([*run, *given])

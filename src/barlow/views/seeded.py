@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow import backend
 from barlow.backend import Tensor
 
 
@@ -15,14 +16,22 @@ class SeededLayer(keras.layers.Layer):
     random draws need it.
 
     Args:
-        seed: Seed of the random draws, an integer. Defaults to ``None``, a random one.
+        seed: Seed of the random draws, an integer >= 0 of any size. Defaults to ``None``, a random
+            one.
         **kwargs: As for any Keras layer.
     """
 
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(
+            None if seed is None else backend.seed_of_31_bits(seed)
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What :meth:`call` returns, whatever Keras' global settings are."""
+        with backend.keras_defaults():
+            return super().__call__(*args, **kwargs)
 
     def uniform(
         self, shape: tuple[int | Tensor, ...], low: float = 0.0, high: float = 1.0
