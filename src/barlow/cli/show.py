@@ -116,26 +116,24 @@ def training(ended: "runs.Summary") -> None:
 
 
 def evaluation_table(rows: Sequence["evaluation.Row"], test_images: int) -> None:
-    """Kinds of features as rows, probes as columns."""
+    """Kinds of features as rows, probes as columns; ``-`` where a probe is left out."""
     table = Table(
         title=f"Accuracy on {test_images} held-out images",
-        caption="linear: logistic regression; 5-NN: nearest neighbours; by labels per class",
+        caption="linear: logistic regression; NN: nearest neighbours; by labels per class",
     )
     table.add_column("features")
-    probes = list(dict.fromkeys((row.probe, row.labels_per_class) for row in rows))
-    for probe, count in probes:
-        name = {"linear": "linear", "knn": "5-NN"}[probe]
+    probes = list(dict.fromkeys((row.probe, row.labels_per_class, row.neighbours) for row in rows))
+    for probe, count, neighbours in probes:
+        name = "linear" if probe == "linear" else f"{neighbours}-NN"
         labels = "all" if count is None else f"{count} / class"
         table.add_column(f"{name}\n{labels}", justify="right", no_wrap=True)
     for features in dict.fromkeys(row.features for row in rows):
-        cells = {(row.probe, row.labels_per_class): row for row in rows if row.features == features}
-        table.add_row(
-            features,
-            *[
-                f"{cells[probe].accuracy:.3f}"
-                + (f" ±{cells[probe].std:.3f}" if probe[1] is not None else "")
-                for probe in probes
-            ],
-            style="bold" if features == "learned" else None,
-        )
+        cells = {
+            (row.probe, row.labels_per_class, row.neighbours): f"{row.accuracy:.3f}"
+            + (f" ±{row.std:.3f}" if row.labels_per_class is not None else "")
+            for row in rows
+            if row.features == features
+        }
+        style = "bold" if features == "learned" else None
+        table.add_row(features, *[cells.get(probe, "-") for probe in probes], style=style)
     console.print(table)
