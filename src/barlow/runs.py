@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from barlow import lock, models
+from barlow import backend, lock, models
 from barlow.errors import InvalidInput
 
 CONFIG = "config.json"
@@ -147,7 +147,7 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
     """
     path = _folder(run)
     if path.suffix == ".keras" and path.is_file():
-        return keras.models.load_model(path, compile=False)
+        return _load(path)
     path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
@@ -157,7 +157,12 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if models.is_function(name):
         models.find(name)  # its module registers the user's own layers
-    return keras.models.load_model(path, compile=False)
+    return _load(path)
+
+
+def _load(path: pathlib.Path) -> keras.Model:
+    with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
+        return keras.models.load_model(path, compile=False)
 
 
 def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
