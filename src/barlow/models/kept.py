@@ -55,7 +55,9 @@ def check_kept(encoder: keras.Model, image_shape: tuple[int, ...], module: str =
         with _only(_modules(module)), concurrent.futures.ThreadPoolExecutor(1) as thread:
             thread.submit(write_and_read).result()
     except Exception as error:  # of the user's layers, or of Keras for whatever reason
-        reason = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        # Keras tells of every object around the one at fault, and of the whole configuration.
+        *_, innermost = str(error).split("Exception encountered: ")
+        reason = " ".join(innermost.split()).partition(". ")[0].rstrip(".")
         where = f"the module {module}" if module else "a module, and give module:function"
         raise InvalidInput(
             "Another process could not load this encoder from the run, so it is not trained. "
