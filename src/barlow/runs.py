@@ -143,7 +143,7 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the path has no encoder.
-        ValueError: If the encoder came from ``module:function`` and that is no longer there.
+        ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
     path = _folder(run)
     if path.suffix == ".keras" and path.is_file():
