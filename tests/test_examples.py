@@ -46,7 +46,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 def names(tmp_path, monkeypatch):
     """What docs/index.md says that examples may use: names, and folders in the current one."""
     monkeypatch.chdir(tmp_path)
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype("uint8")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype("uint8")
     for i, image in enumerate(pixels):
         for folder in ("photos", f"labelled-photos/{'cat' if i % 2 else 'dog'}"):
             path = pathlib.Path(folder, f"{i}.png")

@@ -35,6 +35,7 @@ def hold(folder, *more):
         text=True,
         start_new_session=True,
     )
+    assert process.stdout is not None
     with process.stdout as output:
         assert output.readline() == "held\n"
     return process

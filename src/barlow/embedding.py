@@ -105,11 +105,12 @@ def embed(
     for _, (batch, bad) in zip(steps, data.read_in_order(images, size), strict=True):
         skipped += [(image.source, image.reason) for image in bad]
         if len(batch):
-            parts.append((_vectors(encoder, batch, size), batch.names, batch.labels))
+            found = check_finite(vectors(encoder, batch, size), batch.names)
+            parts.append((found, batch.names, batch.labels))
     data.check_any(len(parts), skipped)
-    vectors, names, labels = zip(*parts, strict=True)
+    found, names, labels = zip(*parts, strict=True)
     return Embeddings(
-        np.concatenate(vectors),
+        np.concatenate(found),
         np.concatenate(names),
         None if images.labels is None else np.concatenate(labels),
         weights_hash(encoder),
@@ -170,16 +171,34 @@ def weights_hash(encoder: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> np.ndarray:
-    """Vectors of a batch, which is filled up to its size: another size would be compiled anew."""
+def vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> NDArray[np.float32]:
+    """Vectors of at most one batch of images in memory.
+
+    Args:
+        encoder: Model from images to ``[batch, features]``.
+        images: At least one image, and at most ``batch_size``. They are filled up to a batch:
+            another size would be compiled anew.
+        batch_size: Images of a batch.
+
+    Returns:
+        Shape ``[images, features]``.
+    """
     fill = np.arange(batch_size) % len(images)
     pixels = images.pixels if len(images) == batch_size else images.pixels[fill]
-    vectors = backend.predict(encoder, pixels)[: len(images)]
-    bad = np.flatnonzero(~np.isfinite(vectors.reshape(len(images), -1)).all(axis=1))
+    return backend.predict(encoder, pixels)[: len(images)].astype("float32")
+
+
+def check_finite(vectors: NDArray[np.float32], names: NDArray[np.object_]) -> NDArray[np.float32]:
+    """The vectors of images of these names, if none has NaN or Inf.
+
+    Raises:
+        FloatingPointError: With the name of the first bad image.
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors.reshape(len(vectors), -1)).all(axis=1))
     if len(bad):
         raise FloatingPointError(
-            f"The encoder returns NaN or Inf for the image {images.names[bad[0]]} and "
+            f"The encoder returns NaN or Inf for the image {names[bad[0]]} and "
             f"{len(bad) - 1} others of its batch. Most often the learning rate is too high: train "
             "again with a lower one."
         )
-    return vectors.astype("float32")
+    return vectors

@@ -7,6 +7,7 @@ a bug of barlow.
 
 import contextlib
 import difflib
+import warnings
 from collections.abc import Iterable, Iterator
 
 
@@ -48,6 +49,48 @@ def extra(name: str, purpose: str) -> Iterator[None]:
             f"{purpose} needs {missing}. Install it with: pip install 'barlow[{name}]'",
             name=error.name,
         ) from error
+
+
+@contextlib.contextmanager
+def as_warning(
+    consequence: str, but: type[Exception] | tuple[()] = FloatingPointError
+) -> Iterator[None]:
+    """Turn an error of what only looks at a training into a warning, so that it continues.
+
+    Args:
+        consequence: What is missing then, a sentence without its full stop.
+        but: Error that is raised as it is. Defaults to ``FloatingPointError``: the training itself
+            has arrived at NaN or Inf. ``()``: none.
+
+    Example:
+        >>> import warnings
+        >>> from barlow import errors
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     with errors.as_warning("The run has no picture"):
+        ...         raise OSError("No space left on device")
+        >>> print(caught[0].message)
+        The run has no picture. OSError: No space left on device
+    """
+    try:
+        yield
+    except but:
+        raise
+    except Exception as error:
+        warnings.warn(f"{consequence}. {reason(error)}", stacklevel=3)
+
+
+def reason(error: Exception) -> str:
+    r"""Why something failed, on one line: frameworks say it in pages.
+
+    Example:
+        >>> from barlow import errors
+        >>> errors.reason(TypeError("bad operand\n\nTraceback of the graph ..."))
+        'TypeError: bad operand'
+    """
+    first, *_ = str(error).strip().splitlines() or [""]
+    meant_for_users = isinstance(error, InvalidInput | MissingPackage)
+    return first if meant_for_users else f"{type(error).__name__}: {first}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from barlow import errors, losses, runs
+from barlow import errors, losses, own, runs
+from barlow.paths import as_path
 from barlow.views import ImageViews
 
 with errors.extra("cli", "Drawing"):
@@ -16,6 +17,7 @@ with errors.extra("cli", "Drawing"):
 
 _STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": False}
 _INVARIANCE, _REDUNDANCY, _LOSS = "#0072b2", "#d55e00", "#222222"  # safe for colour-blind readers
+_NOTHING = 1e-6  # of the largest loss: float32 rounds it so
 
 
 def draw_training(run: str | pathlib.Path) -> pathlib.Path:
@@ -30,7 +32,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
     Raises:
         FileNotFoundError: If the run has no metrics or no cross-correlation.
     """
-    run = pathlib.Path(run)
+    run = as_path(run)
     config, metrics = runs.read_config(run), runs.read_metrics(run)
     with np.load(run / runs.CORRELATION, allow_pickle=False) as correlation:
         before, after = correlation["before"], correlation["after"]
@@ -47,8 +49,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
                 ylabel="feature of view 1",
             )
         figure.colorbar(picture, ax=[left, right], shrink=0.8, label="correlation")
-        with runs.replacing(run / runs.PICTURE) as path:
-            figure.savefig(path, dpi=120)
+        _save(figure, run / runs.PICTURE)
     return run / runs.PICTURE
 
 
@@ -72,7 +73,7 @@ def draw_views(
         >>> report.draw_views(images, barlow.views.ImageViews("glyphs"), sheet).name
         'views.png'
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
     columns = [("image", images)]
     for _ in range(pairs):
         first, second = (ops.convert_to_numpy(view) for view in views(images))
@@ -86,26 +87,41 @@ def draw_views(
             pixels = np.rint(picture).astype("uint8")
             place.imshow(pixels, cmap="grey", vmin=0, vmax=255, interpolation="nearest")
             place.set_axis_off()
-    with runs.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    _save(figure, path)
     return path
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    """Write a picture, marked as barlow's: it is no image of a set."""
+    marks = own.options(path)
+    options: dict[str, Any] = {"pil_kwargs": marks} if marks else {}
+    with runs.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, **options)
 
 
 def _draw_terms(axes: Axes, metrics: list[dict[str, float]], levels: losses.Levels) -> None:
     epochs = [row["epoch"] for row in metrics]
+    # A logarithmic axis has no room for 0, nor for its rounding: redundancy, where lambda is 0.
+    smallest = _NOTHING * max(levels.start, *(row["loss"] for row in metrics))
     for name, color in (
         ("loss", _LOSS),
         ("invariance", _INVARIANCE),
         ("redundancy", _REDUNDANCY),
     ):
-        values = [row[name] for row in metrics]
-        axes.plot(epochs, values, color=color, marker="." if len(epochs) < 2 else None)
+        points = [
+            (epoch, row[name])
+            for epoch, row in zip(epochs, metrics, strict=True)
+            if row[name] > smallest
+        ]
+        if not points:
+            continue
+        axes.plot(*zip(*points, strict=True), color=color, marker="." if len(points) < 2 else None)
         axes.annotate(
             name,
-            (epochs[-1], values[-1]),
+            points[-1],
             textcoords="offset points",
             xytext=(6, 0),
-            va="center",
+            va="bottom" if name == "loss" else "top",  # the terms are below it, or at it
             color=color,
             annotation_clip=False,
         )
@@ -113,16 +129,17 @@ def _draw_terms(axes: Axes, metrics: list[dict[str, float]], levels: losses.Leve
         (levels.start, f"start: unrelated embeddings, {levels.start:.3g}"),
         (levels.floor, f"floor: sampling noise, {levels.floor:.3g}"),
     ):
-        axes.axhline(level, color="#888888", linestyle="--", linewidth=1)
-        axes.annotate(
-            text,
-            (0.5, level),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            xytext=(0, 3),
-            ha="center",
-            color="#555555",
-            fontsize="small",
-        )
+        if level > smallest:
+            axes.axhline(level, color="#888888", linestyle="--", linewidth=1)
+            axes.annotate(
+                text,
+                (0.5, level),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                xytext=(0, 3),
+                ha="center",
+                color="#555555",
+                fontsize="small",
+            )
     axes.set(title="Loss and its two terms", xlabel="epoch", yscale="log")
     axes.margins(x=0, y=0.12)

@@ -34,18 +34,14 @@ import numpy as np
 
 from barlow import backend, lock, models
 from barlow.errors import InvalidInput
+from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
+from barlow.paths import as_path
 
-CONFIG = "config.json"
 METRICS = "metrics.jsonl"
-IMAGES = "images.npz"
 SKIPPED = "skipped.json"
-CORRELATION = "correlation.npz"
-CHECKPOINTS = "checkpoints"
 REMOVED = ".checkpoints.removed"  # while they are
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
-PICTURE = "training.png"
-TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation.json"
 
 
@@ -55,7 +51,7 @@ def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
         FileExistsError: If the path exists and is not an empty folder.
     """
-    run = _folder(path)
+    run = as_path(path)
     if is_run(run):
         raise FileExistsError(
             f"There is a run at {run} already. Resume it (--resume, resume=True), replace it "
@@ -89,7 +85,7 @@ def check_place(
     """
     if resume and overwrite:
         raise InvalidInput("A run is either resumed or overwritten. Received: both.")
-    run = _folder(path)
+    run = as_path(path)
     try:
         if not (is_run(run) and (resume or overwrite)):
             check_free(run)
@@ -107,12 +103,12 @@ def check_place(
 
 def is_run(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path, complete or not."""
-    return (_folder(path) / CONFIG).is_file()
+    return (as_path(path) / CONFIG).is_file()
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
     """Whether there is a run at the path that has trained all its epochs."""
-    run = _folder(path)
+    run = as_path(path)
     return is_run(run) and (run / MODEL).is_file() and not (run / CHECKPOINTS).exists()
 
 
@@ -122,7 +118,7 @@ def clear(path: str | os.PathLike[str]) -> None:
     Raises:
         FileExistsError: If the path exists and is not a run.
     """
-    run = _folder(path)
+    run = as_path(path)
     if not is_run(run):
         check_free(run)
         return
@@ -145,7 +141,7 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
         FileNotFoundError: If the path has no encoder.
         ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
-    path = _folder(run)
+    path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
         return _load(path)
     path /= ENCODER
@@ -172,7 +168,7 @@ def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
 
 def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:
     """The metrics of every epoch of a run. A value that is ``null`` in the file is NaN."""
-    lines = (_folder(run) / METRICS).read_text().splitlines()
+    lines = (as_path(run) / METRICS).read_text().splitlines()
     return [_with_nan(json.loads(line)) for line in lines]
 
 
@@ -209,12 +205,12 @@ def summary(run: str | os.PathLike[str]) -> Summary:
 
 def read_config(run: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a run."""
-    return json.loads((_folder(run) / CONFIG).read_text())
+    return json.loads((as_path(run) / CONFIG).read_text())
 
 
 def read_skipped(run: str | os.PathLike[str]) -> dict[str, str]:
     """Images that a run could not read, and why."""
-    path = _folder(run) / SKIPPED
+    path = as_path(run) / SKIPPED
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -244,10 +240,6 @@ def as_json(content: Any, indent: int | None = None) -> str:
         '{"rank": 1.5, "losses": [0.25, null]}'
     """
     return json.dumps(_finite(content), indent=indent, allow_nan=False)
-
-
-def _folder(path: str | os.PathLike[str]) -> pathlib.Path:
-    return pathlib.Path(path).expanduser()
 
 
 def _finite(content: Any) -> Any:

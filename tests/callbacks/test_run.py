@@ -73,3 +73,31 @@ def test_lazy_images_are_sampled_without_reading_the_others(tmp_path):
     images = data.Images(data.LazyPixels(range(100_000), (8, 8, 1), pixels))
     callbacks.usual(tmp_path, images, epochs=1)
     assert len(read) <= 512
+
+
+def gone(count=40, labels=None):
+    """Lazy images none of which can be read any more."""
+
+    def read(row):
+        raise data.BadImage(row, "the share is offline")
+
+    return data.Images(data.LazyPixels(range(count), (8, 8, 1), read), labels)
+
+
+@pytest.mark.parametrize("probe", [None, gone(labels=np.arange(40) % 2)])
+def test_images_that_cannot_be_looked_at_leave_the_other_callbacks(probe, tmp_path):
+    with pytest.warns(UserWarning, match="no rank of the features.*the share is offline"):
+        watching = callbacks.usual(tmp_path, gone(), 10, probe=probe)
+    kinds = [type(each).__name__ for each in watching]
+    assert kinds == (["TensorBoard"] if probe is None else ["Probe", "TensorBoard"])
+
+
+def test_a_labelled_set_of_many_rare_classes_is_probed(tmp_path):
+    digits = data.digits()
+    rows = np.flatnonzero(digits.labels < 3)[:200]
+    labels = digits.labels[rows].astype(object)
+    labels[:3] = "one", None, 7.5
+    labelled = data.Images(digits.pixels[rows], labels)
+    with pytest.warns(UserWarning, match="3 classes with a single image are set aside"):
+        watching = callbacks.usual(tmp_path, digits, 10, probe=labelled)
+    assert [type(each).__name__ for each in watching] == ["Probe", "Rank", "TensorBoard"]

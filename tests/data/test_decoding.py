@@ -160,7 +160,7 @@ def png():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "none of BMP"),
+        (b"", "it is empty"),
         (b"just text", "none of BMP"),
         (png()[:8], "damaged"),
         (png()[:40], "damaged"),
@@ -189,8 +189,13 @@ def test_truncated_images_of_every_format_are_bad(suffix, tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [(np.full((8, 8), 65536, "int32"), "65536"), (np.ones((8, 8), "float32"), "floats")],
-    ids=["32 bits", "floats"],
+    [
+        (np.full((8, 8), 65536, "int32"), "65536"),
+        (np.full((8, 8), -1, "int32"), "from -1 to -1"),
+        (np.full((8, 8), np.nan, "float32"), "NaN"),
+        (np.full((8, 8), 1e5, "float32"), "100000"),
+    ],
+    ids=["32 bits", "negative", "NaN", "large floats"],
 )
 def test_values_of_which_the_range_is_not_known_are_bad(values, reason, tmp_path):
     with pytest.raises(BadImage, match=reason):

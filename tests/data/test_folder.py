@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from barlow.data import load
+from barlow.data import formats, load
 
 
 def picture(height=10, width=10, channels=3, seed=0):
@@ -26,7 +26,8 @@ def test_images_are_found_at_any_depth_in_a_fixed_order(tmp_path):
     expected = np.stack([np.asarray(picture(seed=seed)) for seed in order])
     np.testing.assert_array_equal(images.pixels, expected)
     assert images.labels is None
-    assert images.notes == ()
+    assert images.notes == ("Labels are left out: 3 of 4 images have one; b.png has none.",)
+    assert images.passed_over == {"other files": 1, "hidden files": 1}
 
 
 def test_subfolders_are_labels_where_every_image_lies_in_one(tmp_path):
@@ -53,7 +54,8 @@ def test_grey_of_16_bits_is_scaled_to_8_and_it_is_said(dtype, tmp_path):
     images = load(tmp_path)
     for pixels in images.pixels:
         np.testing.assert_allclose(pixels[..., 0], ramp / 257, atol=0.5)
-    assert images.notes == ("Grey images of 16 bits were scaled to 8 bits.",)
+    (note,) = images.notes
+    assert note == "Values up to 65535 are of 16 bits: they were multiplied by 255 / 65535."
     write(tmp_path / "colour.png", picture(8, 8))  # makes colour images of all
     np.testing.assert_array_equal(load(tmp_path).pixels[0], images.pixels[0].repeat(3, axis=-1))
 
@@ -133,3 +135,159 @@ def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(ValueError, match=r"no image files.*JPEG, PNG"):
         load(tmp_path)
+
+
+def test_what_looks_like_an_image_and_is_not_read_is_counted_by_kind(tmp_path):
+    write(tmp_path / "a.png", picture())
+    others = {
+        "HEIC": ["b.HEIC", "deep/c.heif"],
+        "DICOM": ["d.dcm"],
+        "raw photos": ["e.CR2", "f.nef", "g.DNG"],
+        "films": ["h.mp4"],
+        "archives": ["i.zip", "j.tar.gz"],
+        "other files": ["notes.txt", "no_suffix"],
+        "hidden files": [".DS_Store", ".git/config", ".git/objects/ab"],
+        "hidden images": [".k.png"],
+    }
+    for names in others.values():
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(b"")
+    with_heif = formats.is_image_name("b.heic")
+    images = load(tmp_path)
+    if with_heif:
+        assert [reason for _, reason in images.skipped] == ["it is empty"] * 2
+        del others["HEIC"]
+    assert images.passed_over == {kind: len(names) for kind, names in others.items()}
+    (note,) = (note for note in images.notes if note.startswith("Passed over"))
+    for kind, names in others.items():
+        is_said = kind not in ("other files", "hidden files")
+        assert (f"{len(names)} {kind}" in note) == is_said
+    assert "a .tar is read" in note
+
+
+def test_without_the_package_photos_of_phones_are_named_with_what_reads_them(tmp_path):
+    assert formats.passed_over({"HEIC": 20, "other files": 3}) == [
+        "Passed over: 20 HEIC (pip install 'barlow[heif]' reads them)."
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".avif", ".jp2"])
+def test_newer_formats_are_read_where_the_libraries_can(suffix, tmp_path):
+    if not formats.is_image_name(f"a{suffix}"):
+        pytest.skip(f"no library for {suffix} here")
+    flat = Image.new("RGB", (16, 16), (200, 40, 90))
+    write(tmp_path / f"a{suffix}", flat)
+    pixels = load(tmp_path).pixels
+    np.testing.assert_allclose(pixels[0, 8, 8], (200, 40, 90), atol=6)
+
+
+PARTS = {"train/n0/1.png": "n0", "train/n1/2.png": "n1", "val/n0/3.png": "n0"}
+
+
+@pytest.mark.parametrize("rename", [str, str.upper, str.title])
+def test_the_parts_of_a_split_are_no_classes(rename, tmp_path):
+    for name in PARTS:
+        top, rest = name.split("/", 1)
+        write(tmp_path / rename(top) / rest, picture())
+    images = load(tmp_path)
+    assert images.labels.tolist() == ["n0", "n1", "n0"]
+    assert any("parts of a split, not classes" in note for note in images.notes)
+    train = load(tmp_path, split=rename("train"))
+    assert train.labels.tolist() == ["n0", "n1"]
+    assert train.notes == ()
+
+
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    for name in PARTS:
+        write(tmp_path / name, picture())
+    with pytest.raises(ValueError, match=r"'tran'.*There are: train, val.*Did you mean 'train'"):
+        load(tmp_path, split="tran")
+    with pytest.raises(ValueError, match="Only a folder"):
+        load(tmp_path / "train" / "n0" / "*.png", split="train")
+
+
+def test_what_makes_labels_doubtful_or_takes_them_away_is_said(tmp_path):
+    write(tmp_path / "one" / "cat" / "1.png", picture())
+    assert load(tmp_path / "one").labels is None
+    assert "one subfolder, cat: it is no label" in load(tmp_path / "one").notes[0]
+    write(tmp_path / "one" / "dog" / "2.png", picture())
+    write(tmp_path / "one" / "stray.png", picture())
+    assert "2 of 3 images have one; stray.png has none" in load(tmp_path / "one").notes[0]
+    (tmp_path / "one" / "stray.png").write_bytes(b"no image")  # a bad file takes nothing away
+    assert load(tmp_path / "one").labels.tolist() == ["cat", "dog"]
+
+
+def test_grey_of_12_bits_is_not_nearly_black(tmp_path):
+    """One factor for the set: from its brightest image, not from each."""
+    for number, top in enumerate((500, 4000)):
+        ramp = np.linspace(0, top, 64).astype("uint16").reshape(8, 8)
+        write(tmp_path / f"{number}.tiff", Image.fromarray(ramp))
+    images = load(tmp_path)
+    assert "12 bits" in images.notes[0]
+    np.testing.assert_allclose(
+        np.max(images.pixels[:], axis=(1, 2, 3)), np.array([500, 4000]) * 255 / 4095, atol=1
+    )
+
+
+def test_masks_in_files_are_black_and_white_and_floats_have_their_range(tmp_path):
+    mask = np.random.default_rng(0).integers(0, 2, (8, 8)).astype("uint8")
+    write(tmp_path / "masks" / "1.png", Image.fromarray(mask))
+    write(tmp_path / "masks" / "2.png", Image.fromarray(np.zeros((8, 8), "uint8")))
+    images = load(tmp_path / "masks")
+    np.testing.assert_array_equal(images.pixels[0, ..., 0], 255 * mask)
+    assert "multiplied by 255" in images.notes[0]
+    floats = np.random.default_rng(0).uniform(size=(8, 8)).astype("float32")
+    for name in ("1.tiff", "2.pfm"):
+        write(tmp_path / "floats" / name, Image.fromarray(floats))
+    for pixels in load(tmp_path / "floats").pixels:
+        np.testing.assert_allclose(pixels[..., 0], 255 * floats, atol=0.6)
+    signed = (4000 * floats - 1000).astype("int32")
+    write(tmp_path / "masks" / "ct.tiff", Image.fromarray(signed))
+    images = load(tmp_path / "masks")  # one that cannot be is named, the others are kept
+    assert len(images) == 2
+    assert "0 is the smallest possible value" in images.skipped[0][1]
+
+
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["lazy", "in memory"])
+def test_pages_are_counted_or_taken(memory, tmp_path):
+    pages = [picture(8, 8, seed=seed) for seed in range(4)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    write(tmp_path / "single.tif", picture(8, 8, seed=9))
+    first = load(tmp_path, memory=memory)
+    assert len(first) == 2
+    assert "the first is taken, 3 more are left out" in first.notes[0]
+    images = load(tmp_path, memory=memory, pages="all")
+    assert images.names.tolist() == ["single.tif", *(f"stack.tif, page {n}" for n in (1, 2, 3, 4))]
+    np.testing.assert_array_equal(images.pixels[1:], np.stack([np.asarray(p) for p in pages]))
+    with pytest.raises(ValueError, match="first, all"):
+        load(tmp_path, pages="some")
+
+
+def test_descriptions_and_profiles_of_megabytes_do_not_lose_the_image(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "x" * (3 * 2**20), zip=True)
+    picture().save(tmp_path / "xmp.png", pnginfo=info)
+    picture().save(tmp_path / "icc.png", icc_profile=bytes(2 * 2**20))
+    assert len(load(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0\0\0\x20ftypmp42" + bytes(99), "it is a film"),
+        (b"<!DOCTYPE html><html>404", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (bytes(128) + b"DICM", "it is DICOM"),
+        (b"%PDF-1.4", "it is PDF"),
+        (b"8BPS" + bytes(99), "it is PSD"),
+        (b"PK\x03\x04" + bytes(99), "zip archive"),
+        (b"II*\0" + bytes(99), "TIFF"),
+        (b"", "it is empty"),
+    ],
+)
+def test_the_reason_why_a_file_is_not_read_is_true(content, reason, tmp_path):
+    write(tmp_path / "1.png", picture())
+    (tmp_path / "2.jpg").write_bytes(content)
+    ((_, said),) = load(tmp_path).skipped
+    assert reason in said

@@ -1,6 +1,7 @@
 import datasets
 import numpy as np
 import pytest
+from marking import marked
 from PIL import Image
 
 from barlow.data import load
@@ -10,7 +11,7 @@ CLASSES = datasets.ClassLabel(names=["cat", "dog"])
 
 def dataset(images=(1, 2, 3), image=None, **columns):
     """Grey images of one value, and other columns as (values, feature)."""
-    pictures = [None if v is None else Image.new("L", (4, 4), v) for v in images]
+    pictures = [None if v is None else marked(v) for v in images]
     return datasets.Dataset.from_dict(
         {"image": pictures, **{name: values for name, (values, _) in columns.items()}},
         features=datasets.Features(
@@ -46,7 +47,7 @@ def test_classes_that_are_not_known_are_no_labels():
     assert (none.labels, none.notes) == (None, ())
     some = load(dataset(label=([0, None, -1], CLASSES)))
     assert some.labels is None
-    assert some.notes == ("Labels are left out: 1 of 3 images have one.",)
+    assert some.notes == ("Labels are left out: 1 of 3 images have one; 1 has none.",)
 
 
 def test_several_columns_of_classes_are_left_out_and_it_is_said():
@@ -86,7 +87,7 @@ def test_a_row_without_an_image_is_skipped_and_listed():
 
 
 def test_a_file_that_is_missing_is_skipped_and_listed(tmp_path):
-    Image.new("L", (4, 4), 9).save(tmp_path / "a.png")
+    marked(9).save(tmp_path / "a.png")
     data = datasets.Dataset.from_dict({"x": [str(tmp_path / n) for n in ("a.png", "gone.png")]})
     images = load(data.cast_column("x", datasets.Image()))
     assert values(images) == [9]
@@ -138,3 +139,24 @@ def test_other_objects_and_folders_are_no_datasets(tmp_path):
     (tmp_path / "state.json").write_text("{}")
     assert values(load(tmp_path)) == [5]
     np.testing.assert_array_equal(load(tmp_path, memory=0).pixels[0], 5)
+
+
+def test_parquet_with_images_in_it_is_read_with_the_names_of_its_classes(tmp_path):
+    whole = dataset(label=([1, 0, 1], CLASSES))
+    for number in range(3):
+        whole.select([number]).to_parquet(str(tmp_path / f"train-{number}.parquet"))
+    for source, expected in (
+        (tmp_path / "train-1.parquet", [2]),
+        (f"{tmp_path}/train-*.parquet", [1, 2, 3]),
+        ([tmp_path / "train-2.parquet", tmp_path / "train-0.parquet"], [3, 1]),
+    ):
+        images = load(source)
+        assert values(images) == expected
+        names = ["dog", "cat", "dog"]
+        assert images.labels.tolist() == [names[value - 1] for value in expected]
+
+
+def test_damaged_parquet_is_refused(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(ValueError, match=r"x\.parquet"):
+        load(tmp_path / "x.parquet")

@@ -6,7 +6,7 @@ import hypothesis
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
-from PIL import Image
+from marking import marked
 from pyarrow import parquet
 
 from barlow.data import load
@@ -19,7 +19,7 @@ def images(tmp_path):
     for value in (1, 2, 3):
         path = tmp_path / "photos" / f"{value}.png"
         path.parent.mkdir(exist_ok=True)
-        Image.new("L", (4, 4), value).save(path)
+        marked(value).save(path)
     return tmp_path
 
 
@@ -120,7 +120,8 @@ def test_labels_that_only_some_images_have_are_left_out_and_it_is_said(images):
     for name, count in (("x.txt", 3), ("x.csv", 2), ("x.parquet", 2)):
         found = load(images / name)
         assert found.labels is None
-        assert found.notes == (f"Labels are left out: 1 of {count} images have one.",)
+        some = f"1 of {count} images have one; photos/2.png has none."
+        assert found.notes == (f"Labels are left out: {some}",)
 
 
 def test_files_that_are_missing_and_entries_without_one_are_skipped_and_listed(images):
@@ -221,3 +222,29 @@ def check(manifest, rows):
     assert [entry.name for entry in entries] == [name for name, _ in rows]
     assert [entry.file for entry in entries] == [manifest.parent / name for name, _ in rows]
     assert [str(entry.label) for entry in entries] == [label for _, label in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("space.txt", b"photos/1.png 0\nphotos/2.png 1\n"),
+        ("tab.txt", b"photos/1.png\t0\nphotos/2.png\t1\n"),
+        ("utf16.csv", "path,label\nphotos/1.png,0\nphotos/2.png,1\n".encode("utf-16")),
+        ("semicolon.csv", b"path;label\nphotos/1.png;0\nphotos/2.png;1\n"),
+        ("tabs.csv", b"path\tlabel\nphotos/1.png\t0\nphotos/2.png\t1\n"),
+        ("metadata.csv", b"file_name,label\nphotos/1.png,0\nphotos/2.png,1\n"),
+        ("windows.csv", b"path,label\r\nphotos\\1.png,0\r\nphotos\\2.png,1\r\n"),
+    ],
+)
+def test_lists_of_other_tools_are_read(name, content, images):
+    (images / name).write_bytes(content)
+    found = load(images / name)
+    assert values(found) == [1, 2]
+    assert found.labels.tolist() == [0, 1]
+
+
+def test_a_name_with_spaces_has_no_label_if_it_is_a_file(images):
+    (images / "photos" / "1.png").rename(images / "photos" / "my 1.png")
+    (images / "x.txt").write_text("photos/my 1.png\nphotos/2.png\n")
+    found = load(images / "x.txt")
+    assert (found.names.tolist(), found.labels) == (["photos/my 1.png", "photos/2.png"], None)

@@ -172,7 +172,7 @@ def test_the_pixels_and_the_label_of_a_row_number_are_those_of_the_row(
     count, data, tmp_path_factory
 ):
     path = tmp_path_factory.getbasetemp() / "rows.npz"
-    pixels = np.arange(count * 6, dtype="uint8").reshape(count, 2, 3)
+    pixels = 100 + np.arange(count * 6, dtype="uint8").reshape(count, 2, 3)
     np.savez(path, images=pixels, labels=100 + np.arange(count))
     for source in (load(path), from_array(pixels, 100 + np.arange(count))):
         images, rows = source, np.arange(count)

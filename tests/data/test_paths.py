@@ -1,16 +1,19 @@
+import gzip
+import os
+import subprocess
 import sys
 
 import datasets
 import numpy as np
 import pytest
-from PIL import Image
+from marking import marked
 
 from barlow.data import load
 
 
 def write(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (4, 4), value).save(path)
+    marked(value).save(path)
     return path
 
 
@@ -98,12 +101,18 @@ def test_a_list_is_read_in_its_order_and_as_often_as_a_path_is_in_it(tree):
 
 
 def test_what_is_no_file_in_a_list_is_skipped_and_listed(tree):
-    images = load([tree / "1.png", tree / "nowhere.png", tree / "a"])
+    images = load([tree / "1.png", tree / "nowhere.png"])
     assert values(images) == [1]
-    assert images.skipped == (
-        (str(tree / "nowhere.png"), "No such file or directory"),
-        (str(tree / "a"), "Is a directory"),
-    )
+    assert images.skipped == ((str(tree / "nowhere.png"), "No such file or directory"),)
+
+
+def test_a_folder_in_a_list_stands_for_the_images_below_it(tree):
+    """As a shell gives them for ``photos/*``."""
+    (tree / "a" / "notes.txt").write_text("no image")
+    images = load([tree / "1.png", tree / "a"])
+    assert values(images) == [1, 2, 3, 4]
+    assert images.names[1] == str(tree / "a" / "2.png")
+    assert images.passed_over == {"other files": 1}
 
 
 def test_lists_without_paths_are_refused(tree):
@@ -138,3 +147,74 @@ def test_libraries_are_needed_only_where_they_are(tree, monkeypatch):
     for source, name in ((tree / "x.parquet", "pyarrow"), (tree / "saved", "datasets")):
         with pytest.raises(ModuleNotFoundError, match=rf"{name}.*pip install 'barlow\[data\]'"):
             load(source)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("{1,a/2}.png", [1, 2]),
+        ("a/{2..3}.*", [2, 3]),
+        ("{a,ab}/*.png", [2, 5]),
+        ("a/{002..003}.png", None),
+    ],
+)
+def test_braces_are_those_of_a_shell(pattern, expected, tree):
+    if expected is None:
+        with pytest.raises(ValueError, match=r"None of the 2 images.*002\.png: No such file"):
+            load(tree / pattern)
+    else:
+        assert values(load(f"{tree}/{pattern}")) == expected
+
+
+def test_home_spaces_and_trailing_slashes(tree, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree))
+    (tree / "a").rename(tree / "my photos")
+    for source in ("~/my photos", "~/my photos/", f"{tree}/my photos//"):
+        assert values(load(source)) == [2, 3, 4]
+    assert values(load("~/my photos/*.png")) == [2]
+    assert values(load(["~/1.png"])) == [1]
+    (tree / "list.txt").write_text("~/1.png\nmy photos/2.png\n")
+    assert values(load("~/list.txt")) == [1, 2]
+
+
+def test_a_single_image_is_a_source(tree):
+    assert values(load(tree / "1.png")) == [1]
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        load(tmp_path / "pipe.txt")
+
+
+def test_a_large_file_that_is_no_data_is_refused_by_its_first_bytes(tmp_path):
+    """Measured: its content is not read."""
+    program = """
+import resource, sys
+from barlow import data
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    data.load(sys.argv[1])
+except ValueError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024)
+"""
+    for name, first, reason in (
+        ("film.mp4", b"\0\0\0\x18ftypmp42", "it is a film"),
+        ("film", b"\0\0\0\x18ftypmp42", "it is a film"),
+        ("list.csv", b"\0" * 99, "not a text file"),
+        ("imagenet.tar.gz", gzip.compress(b"\0" * 99), "gzip archive"),
+    ):
+        with (tmp_path / name).open("wb") as file:
+            file.write(first)
+            file.truncate(2**31)
+        done = subprocess.run(
+            [sys.executable, "-c", program, tmp_path / name],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        *said, mebibytes = done.stdout.splitlines()
+        assert reason in said[-1]
+        assert int(mebibytes) < 100
+        (tmp_path / name).unlink()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from marking import marked
 
 from barlow.data import LazyPixels, load
 from barlow.data.shards import Member, _sample
@@ -13,7 +13,7 @@ from barlow.data.shards import Member, _sample
 
 def png(value):
     file = io.BytesIO()
-    Image.new("L", (4, 4), value).save(file, "png")
+    marked(value).save(file, "png")
     return file.getvalue()
 
 
@@ -91,7 +91,7 @@ def test_labels_that_only_some_images_have_are_left_out_and_it_is_said(tmp_path)
     images = load(write(tmp_path / "x.tar", members))
     assert values(images) == [1, 2]
     assert images.labels is None
-    assert images.notes == ("Labels are left out: 1 of 2 images have one.",)
+    assert images.notes == ("Labels are left out: 1 of 2 images have one; 2.png has none.",)
 
 
 def test_what_is_hidden_or_no_image_is_passed_over_and_links_are_listed(tmp_path):

@@ -1,9 +1,11 @@
 import gzip
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from barlow.data import digits, load
+from barlow.data import digits, from_array, load
 
 
 @pytest.fixture
@@ -122,3 +124,75 @@ def test_an_npz_without_images_is_refused_with_the_names_that_it_has(pixels, tmp
 def test_a_path_where_there_is_nothing_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "note"),
+    [
+        (np.arange(6), [0, 1, 2, 3, 4, 5], None),
+        (np.arange(6)[:, None], [0, 1, 2, 3, 4, 5], None),
+        (np.arange(6.0), [0, 1, 2, 3, 4, 5], None),
+        (np.eye(3)[[0, 1, 2, 0, 1, 2]], [0, 1, 2, 0, 1, 2], None),
+        (np.array([b"cat", b"dog"] * 3), ["cat", "dog"] * 3, None),
+        (np.ones((6, 14), int), None, r"several per image, shape (6, 14)"),
+        (np.zeros((6, 3)), None, "several per image"),
+        (np.array(["a", "b"] * 3, dtype=object), None, "Labels are left out"),
+        (np.linspace(0, 1, 6), None, "not whole numbers"),
+        (np.full(6, np.nan), None, "not whole numbers"),
+        (np.arange(5), None, "shape (5,) for 6 images"),
+        (np.array(3), None, "shape ()"),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")) + str(getattr(value, "shape", "")),
+)
+def test_labels_that_cannot_be_used_are_left_out_and_said(labels, expected, note, pixels, tmp_path):
+    np.savez(tmp_path / "x.npz", images=pixels, labels=labels)
+    images = load(tmp_path / "x.npz")
+    np.testing.assert_array_equal(images.pixels[..., 0], pixels)
+    assert (None if images.labels is None else images.labels.tolist()) == expected
+    assert any(note in each for each in images.notes) if note else images.notes == ()
+
+
+def test_damaged_labels_beside_an_idx_file_are_left_out_and_said(pixels, tmp_path):
+    (tmp_path / "images-idx3-ubyte").write_bytes(idx(pixels, 8))
+    (tmp_path / "labels-idx1-ubyte").write_bytes(idx(np.arange(6).astype("uint8"), 8)[:-1])
+    images = load(tmp_path / "images-idx3-ubyte")
+    assert images.labels is None
+    assert "labels-idx1-ubyte is cut short" in images.notes[0]
+
+
+def test_the_arrays_of_medmnist_are_known_and_the_others_are_named(pixels, tmp_path):
+    labels = np.arange(6)[:, None]
+    np.savez(tmp_path / "x.npz", train_images=pixels, train_labels=labels, test_images=pixels)
+    images = load(tmp_path / "x.npz")
+    assert images.labels.tolist() == [0, 1, 2, 3, 4, 5]
+    assert images.notes == ("Passed over: the arrays test_images.",)
+
+
+def test_a_memory_map_stays_one_and_large_files_are_mapped(pixels, tmp_path):
+    np.save(tmp_path / "x.npy", pixels)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.shares_memory(from_array(mapped).pixels, mapped)
+    images = load(tmp_path / "x.npy", memory=0)
+    assert not np.asarray(images.pixels).flags.writeable  # of the file, which must stay as it is
+    np.testing.assert_array_equal(images.pixels[..., 0], pixels)
+
+
+def test_a_file_of_arrays_takes_about_once_its_size(tmp_path):
+    """Measured, for every container."""
+    program = """
+import resource, sys
+from barlow import data
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+images = data.load(sys.argv[1])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024 / images.pixels.nbytes)
+"""
+    array = np.random.default_rng(0).integers(0, 256, (2500, 200, 200), dtype="uint8")
+    np.save(tmp_path / "x.npy", array)
+    np.savez(tmp_path / "x.npz", images=array)
+    (tmp_path / "x.idx").write_bytes(idx(array, 8))
+    with gzip.open(tmp_path / "x.gz", "wb", compresslevel=1) as file:
+        file.write(idx(array, 8))
+    for path in sorted(tmp_path.iterdir()):
+        command = [sys.executable, "-c", program, path]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert float(done.stdout) < 1.5, path.name

@@ -44,15 +44,16 @@ def test_rows_are_those_of_every_kind_of_features_probe_and_number_of_labels(enc
     assert [(row.features, row.probe, row.labels_per_class) for row in rows] == [
         (features, *probe) for features in ("pixels", "random", "learned") for probe in probes
     ]
-    assert as_json(rows)["rows"][0].keys() == {
-        "features", "probe", "labels_per_class", "accuracy", "std"
-    }  # fmt: skip
+    linear, knn = as_json(rows)["rows"][0], as_json(rows)["rows"][-1]
+    assert linear.keys() == {"features", "probe", "labels_per_class", "accuracy", "std"}
+    assert knn.keys() == {*linear, "neighbours"}
+    assert knn["neighbours"] == 5
     learned = [row for row in rows if row.features == "learned"]
     assert all(row.accuracy == 1.0 for row in learned)  # the brightness is the class
     assert all(row.std == 0 for row in rows if row.labels_per_class is None)
 
 
-def test_features_and_probes_are_steps_of_the_progress(encoder):
+def test_chunks_and_probes_are_steps_of_the_progress(encoder):
     steps = []
 
     def track(items, description):
@@ -61,7 +62,8 @@ def test_features_and_probes_are_steps_of_the_progress(encoder):
             steps.append(description)
 
     rows = evaluate(encoder, *split(blobs()), track=track)
-    assert steps == ["Computing features"] * 3 + ["Evaluating"] * len(rows)
+    # Of each set one chunk.
+    assert steps == ["Computing features"] * 2 + ["Evaluating"] * len(rows)
 
 
 def test_labels_that_say_nothing_about_the_images_are_guessed_at_chance(encoder):
@@ -131,9 +133,10 @@ def test_the_random_encoder_has_other_weights_and_the_learned_one_keeps_its_own(
     assert accuracy["random"] != accuracy["learned"]
 
 
-def test_numbers_of_labels_that_a_class_does_not_have_are_left_out(encoder):
-    train = blobs(images=21)
-    counts = {row.labels_per_class for row in evaluate(encoder, train, blobs(seed=1))}
+def test_numbers_of_labels_that_a_class_does_not_have_are_left_out_and_named(encoder):
+    train = blobs(images=20)
+    with pytest.warns(UserWarning, match="on 10 labels per class. The class 2 has 6 training im"):
+        counts = {row.labels_per_class for row in evaluate(encoder, train, blobs(seed=1))}
     assert counts == {1, 5, None}
 
 

@@ -299,11 +299,15 @@ def test_every_shape_has_a_recipe():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.full((2, 4, 4, 1), 0.5), "from 0.5 to 0.5. Multiply them by 255"),
-        (np.ones((2, 4, 4, 1), bool), "must be numbers. Received: dtype bool"),
-        (np.full((2, 4, 4, 1), 256), "from 256 to 256. Rescale them"),
-        (np.linspace(-1, 1, 32).reshape(2, 4, 4, 1), "from -1.0 to 1.0. Rescale them"),
-        (np.full((2, 4, 4, 1), np.nan), "from nan to nan. Rescale them"),
+        (np.full((2, 4, 4, 1), 0.5), "from 0.5 to 0.5. Take barlow.data.from_array"),
+        (np.eye(4, dtype=bool)[None, ..., None], "from False to True. Take barlow.data.from_array"),
+        (np.eye(4, dtype=int)[None, ..., None], "which scales them by 255"),
+        (1000 * np.eye(4, dtype="uint16")[None, ..., None], "which scales them by 0.249267"),
+        (np.arange(10)[None, :, None, None], "from 0 to 9. Are they classes"),
+        (np.full((2, 4, 4, 1), 256), "from 256 to 256. Divide them"),
+        (np.linspace(-1, 1, 32).reshape(2, 4, 4, 1), "from -1 to 1. Are they scaled to -1 .. 1?"),
+        (np.full((2, 4, 4, 1), np.nan), "from nan to nan. Replace NaN"),
+        (np.zeros((2, 3, 16, 16), "uint8"), "take np.transpose(images, (0, 2, 3, 1))"),
     ],
 )
 def test_images_that_are_not_0_to_255_are_refused(images, message):
@@ -314,8 +318,21 @@ def test_images_that_are_not_0_to_255_are_refused(images, message):
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "bfloat16"])
 def test_images_of_0_to_255_pass(dtype):
     ImageViews("glyphs").check(ops.cast(np.array([[0, 255]]), dtype))
-    ImageViews("glyphs").check(ops.zeros((1, 2), dtype))  # black
-    ImageViews("glyphs").check(np.ones((1, 2), "uint8"))  # very dark: integers are never 0 .. 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "bfloat16"])
+def test_nearly_black_and_nearly_constant_images_pass_with_a_warning(dtype):
+    with pytest.warns(UserWarning, match=r"nearly constant: .* 0\.0 of 255"):
+        ImageViews("glyphs").check(ops.zeros((1, 2), dtype))
+    dark = np.zeros((1, 20, 20, 1), dtype="float32")
+    dark[0, 0, 0], dark[0, 1:5] = 200, 20
+    with pytest.warns(UserWarning, match=r"nearly black: 99 % .* at most 20"):
+        ImageViews("glyphs").check(ops.cast(dark, dtype))
+
+
+def test_channels_first_are_refused_by_the_layer_itself():
+    with pytest.raises(ValueError, match="channels of images come last"):
+        ImageViews("glyphs")(np.zeros((2, 3, 16, 16), "uint8"))
 
 
 def test_bad_arguments_are_refused():

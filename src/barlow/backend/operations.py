@@ -45,13 +45,13 @@ def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], A
 
 
 def predict(model: Any, inputs: Any) -> Any:
-    """Outputs of a model for one batch, in inference mode, as a NumPy array.
+    """Outputs of a model for one batch, in inference mode, as NumPy arrays.
 
     With PyTorch they are not compiled. Keras would have ``torch.compile`` work on a model that is
     not compiled itself, for longer than most sets take to embed.
 
     Args:
-        model: Keras model of one output.
+        model: Keras model.
         inputs: A batch of its inputs.
     """
     import keras  # noqa: PLC0415
@@ -61,7 +61,8 @@ def predict(model: Any, inputs: Any) -> Any:
     import torch  # noqa: PLC0415
 
     with torch.no_grad():
-        return keras.ops.convert_to_numpy(model(inputs, training=False))
+        outputs = model(inputs, training=False)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
 def repeat(count: int | Tensor, body: Callable[[Any, Any], Any], carry: Any) -> Any:

@@ -1,13 +1,11 @@
 """The callbacks that every run has."""
 
 import pathlib
-import warnings
 
 import keras
 
-from barlow import data, evaluation
+from barlow import data, errors, evaluation
 from barlow.callbacks.watch import Probe, Rank
-from barlow.errors import MissingPackage
 
 _LOOKS = 20  # at the encoder, in a training
 _PICTURES = 512  # images whose features are ranked and shown
@@ -24,7 +22,8 @@ def usual(
 
     With labelled images: :class:`Probe`, trained on three quarters of them and tested on the rest.
     Always: :class:`Rank` and :class:`TensorBoard`, on the test images of the probe or else on
-    random training images. Without tensorboardX there are no logs, and a warning says so.
+    random training images. What cannot be looked at, such as logs without tensorboardX, is missing
+    and never stops the training: a warning says so.
 
     Args:
         log_dir: Folder of the logs for TensorBoard.
@@ -38,7 +37,7 @@ def usual(
 
     Raises:
         ModuleNotFoundError: If probes are asked for and scikit-learn is not installed.
-        ValueError: If the images of ``probe`` have no labels or cannot be split.
+        ValueError: If the images of ``probe`` have no labels or fewer than two classes.
 
     Example:
         >>> from barlow import callbacks
@@ -50,16 +49,17 @@ def usual(
     every = max(1, epochs // _LOOKS)
     watching: list[keras.callbacks.Callback] = []
     if probe is None:
-        shown = data.in_memory(data.sample(images, _PICTURES, seed))
+        chosen = data.sample(images, _PICTURES, seed)
     else:
-        train, test = evaluation.split(probe, seed=seed)
-        watching.append(Probe(train, test, every=every))
-        shown = test[:_PICTURES]
-    watching.append(Rank(shown.pixels, every=every))
-    try:
+        train, chosen = evaluation.split(probe, seed=seed)
+        watching.append(Probe(train, chosen, every=every))
+    shown = None
+    with errors.as_warning("The run has no rank of the features, and no pictures of them"):
+        shown = data.in_memory(chosen[:_PICTURES])
+        watching.append(Rank(shown.pixels, every=every))
+    with errors.as_warning("The run has no logs for TensorBoard"):
         from barlow.callbacks.tensorboard import TensorBoard  # noqa: PLC0415 - if it can be
 
-        watching.append(TensorBoard(log_dir, shown.pixels, shown.labels, every=every))
-    except MissingPackage as missing:
-        warnings.warn(f"The run has no logs for TensorBoard. {missing}", stacklevel=2)
+        pixels, labels = (None, None) if shown is None else (shown.pixels, shown.labels)
+        watching.append(TensorBoard(log_dir, pixels, labels, every))
     return watching

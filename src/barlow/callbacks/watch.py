@@ -3,7 +3,8 @@
 They look at the encoder in inference mode at the end of epochs, and add their figures to the
 metrics: to Keras' history, the logs of later callbacks, and with ``barlow.pretrain`` to
 ``metrics.jsonl`` of the run. NaN or Inf in the features ends training with a
-``FloatingPointError``.
+``FloatingPointError``. After any other error there is a warning, and training continues without
+their figures.
 """
 
 import warnings
@@ -11,8 +12,8 @@ from typing import Any
 
 import keras
 
-from barlow import evaluation
-from barlow.data import Images, in_memory
+from barlow import errors, evaluation
+from barlow.data import Images
 from barlow.embedding import embed
 from barlow.errors import InvalidInput
 
@@ -21,18 +22,29 @@ _COLLAPSED = 1.5  # independent features
 
 
 class _Watch(keras.callbacks.Callback):
-    """Looks at an encoder at the end of every ``every``-th epoch."""
+    """Looks at an encoder at the end of every ``every``-th epoch, until it fails to."""
+
+    adds: tuple[str, str]  # to the metrics
 
     def __init__(self, encoder: keras.Model | None, every: int):
         super().__init__()
         check_every(every)
         self._encoder, self._every = encoder, every
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Look again, if an earlier training had to do without."""
+        self._works = True
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the figures to the metrics."""
-        if (epoch + 1) % self._every == 0 and logs is not None:
+        if not self._works or (epoch + 1) % self._every or logs is None:
+            return
+        self._works = False
+        missing = f"The metrics have no {' and no '.join(self.adds)} from epoch {epoch + 1} on"
+        with errors.as_warning(missing):
             encoder = self.model.encoder if self._encoder is None else self._encoder
             logs.update(self._look(encoder))
+            self._works = True
 
     def _look(self, encoder: keras.Model) -> dict[str, float]:
         raise NotImplementedError
@@ -41,9 +53,10 @@ class _Watch(keras.callbacks.Callback):
 class Probe(_Watch):
     """Accuracy of probes on a labelled set; the training images need no labels.
 
-    Adds ``probe_knn`` to the metrics, the accuracy of 20 nearest neighbours weighted by their
-    cosine, and ``probe_linear``, the accuracy of a logistic regression. Both are trained on all
-    labels of ``train``; see :func:`barlow.evaluation.probe`.
+    Adds ``probe_knn`` to the metrics, the accuracy of 20 nearest neighbours (or all training
+    images, if there are fewer) weighted by their cosine, and ``probe_linear``, the accuracy of a
+    logistic regression. Both are trained on all labels of ``train``; see
+    :func:`barlow.evaluation.probe`. Lazy pixels are read anew for every look.
 
     Args:
         train: Labelled images to train the probes on.
@@ -70,23 +83,25 @@ class Probe(_Watch):
         True
     """
 
+    adds = ("probe_knn", "probe_linear")
+
     def __init__(
         self, train: Images, test: Images, encoder: keras.Model | None = None, every: int = 1
     ):
         super().__init__(encoder, every)
-        evaluation.check_labels(train.labels)
+        self._probe = evaluation.probe  # now, to be refused without scikit-learn
+        evaluation.check_classes(train.labels)
         evaluation.check_labels(test.labels)
-        self._train, self._test = in_memory(train), in_memory(test)
-        evaluation.check_classes(self._train.labels)
+        self._train, self._test = train, test
 
     def _look(self, encoder: keras.Model) -> dict[str, float]:
         train, test = embed(encoder, self._train), embed(encoder, self._test)
-        rows = evaluation.probe(
+        rows = self._probe(
             {"learned": (train.vectors, test.vectors)},
             evaluation.check_labels(train.labels),
             evaluation.check_labels(test.labels),
             labels_per_class=(),
-            neighbours=min(_NEIGHBOURS, len(train)),
+            neighbours=_NEIGHBOURS,
             weights="cosine",
         )
         return {f"probe_{row.probe}": row.accuracy for row in rows}
@@ -120,6 +135,8 @@ class Rank(_Watch):
         >>> 1 <= history.history["rank_me"][0] <= 128
         True
     """
+
+    adds = ("rank_me", "alpha_req")
 
     def __init__(self, images: Any, encoder: keras.Model | None = None, every: int = 1):
         super().__init__(encoder, every)

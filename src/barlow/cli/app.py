@@ -1,6 +1,8 @@
 """The command and its groups of subcommands."""
 
 import importlib.metadata
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -18,6 +20,9 @@ for group in (learn, judge, doctor):
 
 def main() -> None:
     """Entry point of the `barlow` command."""
+    for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show never ends a command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

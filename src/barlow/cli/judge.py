@@ -19,20 +19,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[pathlib.Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[pathlib.Path, typer.Argument(help="Folder of a run, or a .keras file.")],
     sources: options.LabelledSources,
     seed: options.Seed = 0,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
 ) -> None:
-    """Test a run's encoder on labelled images: three quarters to learn from, one held out."""
+    """Test an encoder on labelled images: three quarters to learn from, one held out."""
     from barlow import evaluation, runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
     encoder = runs.load_encoder(run)
     height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
+    size = None if height is None or width is None else (height, width)  # else the images' own
     reading = {"channels": channels, "max_pixels": max_pixels, "background": background}
-    images = read(sources, (height, width), **reading)
+    images = read(sources, size, **reading)
     train, test = evaluation.split(images, seed=seed)
     judge(run, encoder, train, test, seed)
 
@@ -40,14 +41,19 @@ def evaluate(
 def judge(
     run: pathlib.Path, encoder: "keras.Model", train: "data.Images", test: "data.Images", seed: int
 ) -> None:
-    """Evaluate the encoder of a run, show the table and keep the rows in the run."""
+    """Evaluate an encoder, show the table and keep the rows in its run or beside its file."""
     import keras  # noqa: PLC0415
 
     from barlow import evaluation, runs  # noqa: PLC0415
 
+    path = runs.free_path((run if run.is_dir() else run.parent) / runs.EVALUATION)
+    try:  # before the work begins
+        runs.write_json(path, evaluation.as_json([]))
+        path.unlink()
+    except OSError as error:
+        show.say(f"{path} cannot be written: {error.strerror}. The table will be shown only.")
     keras.utils.set_random_seed(seed)  # of the random encoder
     rows = evaluation.evaluate(encoder, train, test, seed, show.track)
     show.evaluation_table(rows, len(test))
-    path = runs.free_path(run / runs.EVALUATION)
     runs.write_json(path, evaluation.as_json(rows))
     show.say(f"Written to {path}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from barlow.cli import options, show
+from barlow.paths import as_path
 from barlow.settings import Settings
 
 _DEMO_BATCH = 128
@@ -33,8 +34,8 @@ def demo(
     from barlow import data, evaluation, runs  # noqa: PLC0415
     from barlow.cli.judge import judge  # noqa: PLC0415
 
-    out = out or runs.free_path(pathlib.Path("runs/demo"))
-    runs.check_free(out)
+    out = as_path(out) if out else runs.free_path(pathlib.Path("runs/demo"))
+    runs.check_place(out)
     train, test = evaluation.split(data.digits(), seed=settings.seed)
     show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
     _pretrain(train, out, dataclasses.replace(settings, batch_size=_DEMO_BATCH))
@@ -67,15 +68,16 @@ def pretrain(
     image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
+    pages: options.Pages = "first",
+    split: options.Split = None,
 ) -> None:
     """Learn an encoder from images; no labels needed."""
     from barlow import runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    if not (runs.is_run(out) and (resume or overwrite)):
-        runs.check_free(out)  # before minutes of reading
-    reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background}
-    images = read(sources, image_size, **reading)
+    out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
+    reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "pages": pages}
+    images = read(sources, image_size, **reading, split=split)
     if images.labels is not None:
         show.say("Their labels play no part in training.")
     labelled = None
@@ -93,12 +95,15 @@ def recommend(
     image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
+    pages: options.Pages = "first",
+    split: options.Split = None,
 ) -> None:
     """Show how `barlow pretrain` would train on these images, and why so."""
     import barlow  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    images = read(sources, image_size, max_pixels=max_pixels, background=background)
+    reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
+    images = read(sources, image_size, **reading)
     recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
     show.settings(dataclasses.asdict(recommended))
 
@@ -115,18 +120,21 @@ def views(
     image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
+    pages: options.Pages = "first",
+    split: options.Split = None,
 ) -> None:
     """Draw some images and random views of them: what the network trains on."""
     from barlow import data, report, runs  # noqa: PLC0415
     from barlow import views as rooms  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    found = read(sources, image_size, max_pixels=max_pixels, background=background)
+    reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
+    found = read(sources, image_size, **reading)
     shape = found.pixels.shape[1:]
     name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
     layer = rooms.ImageViews(name, seed=settings.seed)
     chosen = data.in_memory(data.sample(found, images, settings.seed))
-    out = out or runs.free_path(pathlib.Path("views.png"))
+    out = as_path(out) if out else runs.free_path(pathlib.Path("views.png"))
     report.draw_views(chosen.pixels, layer, out, pairs)
     show.say(f"Recipe {name}: {layer.recipe}")
     show.say(f"Written to {out}")

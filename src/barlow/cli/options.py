@@ -46,6 +46,12 @@ MaxPixels = Annotated[
 Background = Annotated[
     str, typer.Option(help="Colour behind transparent images, a name or #rrggbb.")
 ]
+Pages = Annotated[
+    str, typer.Option(metavar="first|all", help="Pages of a TIFF, frames of an animation to take.")
+]
+Split = Annotated[
+    str | None, typer.Option(help="Of a folder, the only subfolder to take, such as train.")
+]
 _VERBOSE = Annotated[
     bool, typer.Option("--verbose", help="Show what the backend logs.", show_default=False)
 ]

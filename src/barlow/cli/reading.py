@@ -4,10 +4,14 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from barlow import data
 from barlow.cli import show
 
 _SHOWN = 5  # images that could not be read
+_CLASSES = 12  # that are shown
 
 
 def read(
@@ -36,6 +40,8 @@ def _describe(images: data.Images, source: str) -> None:
         f"{len(images)} {'grey' if channels == 1 else 'colour'} images of {height} x {width} "
         f"pixels, {'without' if images.labels is None else 'with'} labels, from {source}."
     )
+    if images.labels is not None:
+        show.say(_classes(images.labels))
     for note in images.notes:
         show.say(note)
     if images.skipped:
@@ -44,3 +50,13 @@ def _describe(images: data.Images, source: str) -> None:
             show.say(f"  {skipped}: {reason}")
         if len(images.skipped) > _SHOWN:
             show.say(f"  and {len(images.skipped) - _SHOWN} more")
+
+
+def _classes(labels: NDArray[Any]) -> str:
+    """The classes with their numbers of images, the largest first."""
+    names, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    shown = [f"{names[place]} {counts[place]}" for place in order[:_CLASSES]]
+    rest = f", and {len(names) - _CLASSES} more" if len(names) > _CLASSES else ""
+    single = f"; {np.sum(counts == 1)} of them with a single image" if 1 in counts else ""
+    return f"{len(names)} classes: {', '.join(shown)}{rest}{single}."

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from barlow.errors import InvalidInput, MissingPackage
+from barlow.text import printable
 
 if TYPE_CHECKING:
     from barlow import evaluation, runs
@@ -40,7 +41,8 @@ def errors(with_traceback: bool) -> Iterator[None]:
         no_backend = isinstance(error, ImportError) and error.name == "keras"
         mendable = isinstance(error, _MENDABLE) or no_backend
         message = str(error) if mendable else _bug(error, with_traceback)
-        shown = Text.assemble(("Error: ", "red"), message)
+        lines = "\n".join(map(printable, message.splitlines()))
+        shown = Text.assemble(("Error: ", "red"), lines)
         Console(stderr=True).print(shown, soft_wrap=True)
         raise typer.Exit(2 if mendable else 1) from error
 
@@ -56,7 +58,7 @@ def _bug(error: Exception, with_traceback: bool) -> str:
 
 def say(text: str) -> None:
     """Print a line, which is not wrapped: paths in it can be copied."""
-    console.print(text, soft_wrap=True)
+    console.print(printable(text), soft_wrap=True)
 
 
 def table(
@@ -68,7 +70,7 @@ def table(
         numbers = all(_is_number(row[column]) for row in rows)
         shown.add_column(heading, justify="right" if numbers else "left")
     for row in rows:
-        shown.add_row(*map(str, row))
+        shown.add_row(*map(printable, row))
     console.print(shown)
 
 
@@ -114,26 +116,24 @@ def training(ended: "runs.Summary") -> None:
 
 
 def evaluation_table(rows: Sequence["evaluation.Row"], test_images: int) -> None:
-    """Kinds of features as rows, probes as columns."""
+    """Kinds of features as rows, probes as columns; ``-`` where a probe is left out."""
     table = Table(
         title=f"Accuracy on {test_images} held-out images",
-        caption="linear: logistic regression; 5-NN: nearest neighbours; by labels per class",
+        caption="linear: logistic regression; NN: nearest neighbours; by labels per class",
     )
     table.add_column("features")
-    probes = list(dict.fromkeys((row.probe, row.labels_per_class) for row in rows))
-    for probe, count in probes:
-        name = {"linear": "linear", "knn": "5-NN"}[probe]
+    probes = list(dict.fromkeys((row.probe, row.labels_per_class, row.neighbours) for row in rows))
+    for probe, count, neighbours in probes:
+        name = "linear" if probe == "linear" else f"{neighbours}-NN"
         labels = "all" if count is None else f"{count} / class"
         table.add_column(f"{name}\n{labels}", justify="right", no_wrap=True)
     for features in dict.fromkeys(row.features for row in rows):
-        cells = {(row.probe, row.labels_per_class): row for row in rows if row.features == features}
-        table.add_row(
-            features,
-            *[
-                f"{cells[probe].accuracy:.3f}"
-                + (f" ±{cells[probe].std:.3f}" if probe[1] is not None else "")
-                for probe in probes
-            ],
-            style="bold" if features == "learned" else None,
-        )
+        cells = {
+            (row.probe, row.labels_per_class, row.neighbours): f"{row.accuracy:.3f}"
+            + (f" ±{row.std:.3f}" if row.labels_per_class is not None else "")
+            for row in rows
+            if row.features == features
+        }
+        style = "bold" if features == "learned" else None
+        table.add_row(features, *[cells.get(probe, "-") for probe in probes], style=style)
     console.print(table)

@@ -1,26 +1,27 @@
 """Decode one image file to pixels: upright, opaque, 8 bits, of a given size."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from barlow import own, pixels
+from barlow.data.formats import FORMATS, not_read
 from barlow.data.lazy import MAX_PIXELS, BadImage
 from barlow.errors import InvalidInput, extra
 
 with extra("cli", "Reading image files"):
     from PIL import Image, ImageColor, UnidentifiedImageError
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are read. Pillow also knows HDF5, MPEG and others, which are not photos."""
-
 RESIZE = "centre crop, bicubic"
 """How :func:`decode` brings an image to another size."""
 
-_DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_GREY = ("1", "L", "LA", *_DEEP_GREY)
+_DEEP = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_GREY = ("1", "L", "LA", *_DEEP)
+_BITS, _LARGEST = 258, 281  # tags of TIFF: bits of a value, and the largest
+_REDUCED = 254  # of a page: bit 0 if it is a smaller copy of another
+_PAGES = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # formats of several pages or frames
 _ORIENTATION = 0x0112  # the tag of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,8 +32,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-Image.init()  # loads the formats now, before many threads do so at once
 
 
 class File(Protocol):
@@ -48,14 +47,30 @@ class Header(NamedTuple):
     """``(width, height)``, upright."""
     grey: bool
     deep: bool
-    """16 bits."""
+    """Grey of more than 8 bits, or floats."""
+    plain: bool
+    """Grey of 8 bits without transparency."""
+    top: int
+    """Value of white where the file names it and has more than 8 bits, else 0."""
     transparent: bool
+    pages: tuple[int, ...]
+    """Numbers of its pages or frames, from 0 on."""
+    own: bool
+    """Whether barlow has written it."""
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file name has the extension of an image format that is read."""
-    extension = os.path.splitext(name)[1].lower()  # noqa: PTH122 - also in archives and on links
-    return Image.registered_extensions().get(extension) in FORMATS
+class Page(NamedTuple):
+    """A page of an image file, or a frame of an animation, that opens as the file does."""
+
+    file: File
+    number: int
+
+    def open(self, mode: str = "rb", /) -> IO[bytes]:
+        """Open the file to read bytes."""
+        return self.file.open(mode)
+
+    def __str__(self) -> str:
+        return f"{self.file}, page {self.number + 1}"
 
 
 def read_header(file: File, max_pixels: int = MAX_PIXELS) -> Header:
@@ -66,8 +81,28 @@ def read_header(file: File, max_pixels: int = MAX_PIXELS) -> Header:
     """
     with _opened(file, max_pixels) as image:
         size = image.size[::-1] if _orientation(image) >= 5 else image.size
-        mode = image.mode
-        return Header(size, mode in _GREY, mode in _DEEP_GREY, image.has_transparency_data)
+        return Header(
+            size,
+            image.mode in _GREY,
+            image.mode in _DEEP,
+            image.mode == "L" and not image.has_transparency_data,
+            _white(image) if image.mode in _DEEP else 0,
+            image.has_transparency_data,
+            own=own.is_marked(image),
+            pages=_pages(image),  # last: it moves to the last page
+        )
+
+
+def read_range(file: File, max_pixels: int = MAX_PIXELS) -> pixels.Range:
+    """Which values an image has.
+
+    Raises:
+        BadImage: If it cannot be read, or no set can have such values.
+    """
+    with _opened(file, max_pixels) as image:
+        found = pixels.range_of(np.asarray(image))
+        pixels.check_possible(found)
+        return found
 
 
 def decode(
@@ -76,6 +111,8 @@ def decode(
     channels: int,
     background: str = "white",
     max_pixels: int = MAX_PIXELS,
+    deep: pixels.Scale = pixels.SIXTEEN_BITS,
+    plain: pixels.Scale = pixels.EIGHT_BITS,
 ) -> np.ndarray:
     """Pixels of an image file; for an animation, of its first frame.
 
@@ -90,6 +127,8 @@ def decode(
         channels: 1 for grey, 3 for colour.
         background: Colour behind transparent images, a name or ``#rrggbb``.
         max_pixels: Largest number of pixels; a larger image is refused before it is decoded.
+        deep: How grey of more than 8 bits, and floats, become 0 .. 255.
+        plain: How opaque grey of 8 bits becomes 0 .. 255.
 
     Returns:
         Shape ``[height, width, channels]``, uint8.
@@ -117,7 +156,8 @@ def decode(
         scale = min(width / to_width, height / to_height)
         # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
         left, top = max(0, width - scale * to_width) / 2, max(0, height - scale * to_height) / 2
-        resized = _converted(image, mode, background).resize(
+        scale = {"L": plain}.get(image.mode, deep if image.mode in _DEEP else pixels.EIGHT_BITS)
+        resized = _converted(image, mode, background, scale).resize(
             (to_width, to_height),
             Image.Resampling.BICUBIC,
             box=(left, top, width - left, height - top),
@@ -154,6 +194,8 @@ def _opened(file: File, max_pixels: int) -> Iterator[Any]:
         with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise Image.DecompressionBombError
+            if isinstance(file, Page):
+                image.seek(file.number)
             yield image
     except Image.DecompressionBombError as error:
         raise BadImage(
@@ -162,7 +204,9 @@ def _opened(file: File, max_pixels: int) -> Iterator[Any]:
             "(--max-pixels)",
         ) from error
     except UnidentifiedImageError as error:
-        raise BadImage(file, f"it is damaged, or none of {', '.join(FORMATS)}") from error
+        with contextlib.suppress(OSError), file.open("rb") as stream:
+            raise BadImage(file, not_read(stream.read(256))) from error
+        raise BadImage(file, "it cannot be opened any more") from error
     except Exception as error:  # Pillow raises nearly any error on a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadImage(file, reason) from error
@@ -178,23 +222,39 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _converted(image: Image.Image, mode: str, background: str) -> Image.Image:
+def _white(image: Any) -> int:
+    """Value of white in an image of more than 8 bits, where that is known; else 0."""
+    if image.format == "PPM" and image.mode != "F":  # Pillow has scaled it
+        return 2**16 - 1
+    tags = getattr(image, "tag_v2", {})
+    bits, largest = tags.get(_BITS, (16,))[0], tags.get(_LARGEST, 0)
+    largest = largest[0] if isinstance(largest, tuple) else largest
+    return 2**bits - 1 if 8 < bits < 16 else largest if 255 < largest < 2**16 else 0
+
+
+def _pages(image: Any) -> tuple[int, ...]:
+    """Numbers of the pages or frames; those of TIFF that are smaller copies are left out."""
+    if image.format not in _PAGES or not getattr(image, "is_animated", False):
+        return (0,)
+    numbers = []
+    for number in range(image.n_frames):
+        if image.format == "TIFF":
+            image.seek(number)
+            if image.tag_v2.get(_REDUCED, 0) & 1:
+                continue
+        numbers.append(number)
+    return tuple(numbers) or (0,)
+
+
+def _converted(image: Image.Image, mode: str, background: str, scale: pixels.Scale) -> Image.Image:
     """The image as grey (``"L"``) or colour (``"RGB"``) of 8 bits, opaque."""
-    if image.mode in _DEEP_GREY:
-        image = _eight_bits(image)
-    elif image.mode == "F":
-        raise InvalidInput("its pixels are floats, and their range is not known")
+    if scale.changes and not image.has_transparency_data:
+        values = np.asarray(image)
+        found = pixels.range_of(values)
+        pixels.check_possible(found)
+        image = Image.fromarray(np.rint(scale(values)).astype("uint8"))
     elif image.has_transparency_data:
         opaque = Image.new("RGBA", image.size, background)
         opaque.alpha_composite(image.convert("RGBA"))
         image = opaque
     return image if image.mode == mode else image.convert(mode)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits scaled to 8; Pillow alone would turn all values above 255 into white."""
-    values = np.asarray(image)
-    low, high = values.min(), values.max()
-    if not 0 <= low <= high < 2**16:
-        raise InvalidInput(f"its values are from {low} to {high}, not 0 to {2**16 - 1}")
-    return Image.fromarray(np.rint(values / 257).astype("uint8"))

@@ -5,12 +5,16 @@ import pathlib
 from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
-from barlow.data.listing import Entry, Label, Listing, labelled
+from barlow.data.listing import Entry, Label, Listing
 from barlow.errors import InvalidInput, extra
+from barlow.text import printable
 
 _MODULES = ("datasets.arrow_dataset", "datasets.dataset_dict", "datasets.iterable_dataset")
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 _LABEL = "label"
+
+PARQUET = ".parquet"
+"""Extension of Parquet files."""
 
 
 class Row(NamedTuple):
@@ -68,6 +72,56 @@ def list_saved_dataset(folder: pathlib.Path) -> Listing:
     return list_dataset(dataset, str(folder))
 
 
+def is_parquet_of_images(path: pathlib.Path) -> bool:
+    """Whether a file is Parquet with a column of images, as ``datasets`` writes it.
+
+    Raises:
+        MissingPackage: If it is Parquet and pyarrow is not installed.
+    """
+    if path.suffix.lower() != PARQUET or not path.is_file():
+        return False
+    with extra("data", f"Reading {path}"):
+        import pyarrow as pa  # noqa: PLC0415 - optional
+        from pyarrow import parquet  # noqa: PLC0415
+    try:
+        schema = parquet.read_schema(path)
+    except (OSError, ValueError):
+        return False
+    return any(_holds_images(pa, column.type) for column in schema)
+
+
+def list_parquet(paths: Sequence[pathlib.Path]) -> Listing:
+    """Images in the rows of Parquet files, named by their row numbers.
+
+    ``datasets`` copies them once into its cache, from which it reads any row.
+
+    Raises:
+        InvalidInput: If they are damaged or do not go together.
+        MissingPackage: If ``datasets`` is not installed.
+    """
+    datasets = _library()
+    import pyarrow as pa  # noqa: PLC0415 - `datasets` brings it
+
+    were_shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        dataset = datasets.Dataset.from_parquet([str(path) for path in paths])
+    except (OSError, ValueError, TypeError, datasets.exceptions.DatasetsError) as error:
+        raise InvalidInput(f"Cannot read {', '.join(map(printable, paths))}: {error}") from error
+    finally:
+        if were_shown:
+            datasets.enable_progress_bars()
+    for column in dataset.features.arrow_schema:
+        if _holds_images(pa, column.type) and not _columns(dataset, datasets.Image):
+            dataset = dataset.cast_column(column.name, datasets.Image())
+    return list_dataset(dataset, printable(paths[0]))
+
+
+def _holds_images(pa: Any, kind: Any) -> bool:
+    """Whether the type of a column is that of images: their bytes and a path."""
+    return pa.types.is_struct(kind) and {field.name for field in kind} == {"bytes", "path"}
+
+
 def list_dataset(dataset: Any, name: str = "dataset") -> Listing:
     """Images of a ``datasets.Dataset``, named by their row numbers.
 
@@ -101,14 +155,12 @@ def list_dataset(dataset: Any, name: str = "dataset") -> Listing:
     classes = _columns(dataset, datasets.ClassLabel)
     several = len(classes) > 1
     labels = [None] * len(dataset) if several else _labels(dataset.with_format(None), *classes)
-    listing = labelled(
-        [
-            Entry(str(number), Row(images, column, number, name), label)
-            for number, label in enumerate(labels)
-        ]
-    )
+    entries = [
+        Entry(str(number), Row(images, column, number, name), label)
+        for number, label in enumerate(labels)
+    ]
     note = f"Labels are left out: {' and '.join(classes)} are columns of labels. {_CHOOSE}"
-    return listing._replace(notes=[note]) if several else listing
+    return Listing(entries, notes=[note] if several else [])
 
 
 _CHOOSE = "Choose with dataset.select_columns([...])."

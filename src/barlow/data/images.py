@@ -1,17 +1,19 @@
 """Images of one size with their labels and names, in memory or on disk."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from barlow import pixels
 from barlow.data.lazy import LazyPixels
 from barlow.errors import InvalidInput
-from barlow.pixels import factor_to_255
 
 Pixels = NDArray[Any] | LazyPixels
+
+_SEEN = 64  # images that are looked at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Images:
         resize: How image files were brought to their size; ``""`` for images of other sources.
         files: What every image was read from, shape ``[images]``: a path, or another object that
             opens as one. Defaults to ``None`` for images of other sources.
+        passed_over: Number of files of the source that are not images, by kind: what looks like
+            images but is not read, ``"hidden files"``, ``"written by barlow"``, ``"other files"``.
 
     Raises:
         InvalidInput: If there is not one label, one name and one file per image.
@@ -53,6 +57,7 @@ class Images:
     names: NDArray[np.object_] = None  # pyright: ignore[reportAssignmentType] - row numbers instead
     resize: str = ""
     files: NDArray[np.object_] | None = None
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -135,16 +140,18 @@ def from_array(array: Any, labels: Any = None) -> Images:
 
     Args:
         array: Shape ``[images, height, width]`` or ``[images, height, width, channels]`` with 1
-            or 3 channels. Values 0 .. 255; floats that all lie within 0 .. 1 are multiplied by
-            255, and ``notes`` says so. The array is not modified; it is not copied either if it
-            is uint8, or float32 within 0 .. 255.
+            or 3 channels. Values 0 .. 255. Other values that are known are brought to that, by
+            one factor for all images, and ``notes`` says so: booleans, integers 0 and 1, integers
+            of 10 to 16 bits, fractions from 0 to 1. The array is not modified; it is not copied
+            either if it is uint8, or float32 within 0 .. 255, and a memory map stays one.
         labels: One label per image, shape ``[images]`` or ``[images, 1]``, or ``None``.
 
     Returns:
         The images: integers as uint8, floats as float32.
 
     Raises:
-        InvalidInput: If the shape, the values or the number of labels are not valid.
+        InvalidInput: If the shape or the number of labels is not valid, or it cannot be known
+            what the values are.
 
     Example:
         >>> barlow.data.from_array(np.zeros((10, 8, 8))).pixels.shape
@@ -154,19 +161,18 @@ def from_array(array: Any, labels: Any = None) -> Images:
     shape = array.shape
     if array.ndim == 3:
         array = array[..., None]
+    pixels.check_order(array.shape)
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
         raise InvalidInput(
             "Images must be an array of shape [images, height, width] or [images, height, "
             f"width, channels] with 1 or 3 channels. Received: shape {shape}."
         )
-    notes = ()
-    factor = factor_to_255(array)
-    array = array.astype("float32" if array.dtype.kind == "f" else "uint8", copy=False)
-    if factor != 1:
-        array = array * np.float32(factor)
-        notes = (f"Values lie between 0 and 1: they were multiplied by {factor}.",)
+    scale = pixels.scale_for(pixels.range_of(array))
+    array = scale(array)
+    notes = [scale.note] if scale.changes else []
+    some = array[:: max(1, len(array) // _SEEN)][:_SEEN]
     if labels is not None:
         labels = np.asarray(labels)
         if labels.shape == (len(array), 1):  # as in keras.datasets.cifar10
             labels = labels[:, 0]
-    return Images(array, labels, notes)
+    return Images(array, labels, (*notes, *pixels.doubts(some)))

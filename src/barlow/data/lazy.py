@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barlow.errors import InvalidInput
+from barlow.text import printable
 
 MAX_PIXELS = 2**30 // 12
 """Default limit of the pixels of one image, about 89 million: Pillow's own."""
@@ -28,8 +29,7 @@ class BadImage(InvalidInput):
     """
 
     def __init__(self, source: object, reason: str):
-        # A file name may hold bytes that are not UTF-8, which cannot be printed or written.
-        self.source = str(source).encode("utf-8", "backslashreplace").decode()
+        self.source = printable(source)
         self.reason = reason
         super().__init__(self.source, reason)  # the arguments that unpickling passes
 

@@ -1,10 +1,14 @@
 """What every source of image files becomes: a list of entries, each a file and its name."""
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from barlow.data.decoding import File
+from barlow.text import printable
 
 Label = str | int | None
 Skipped = list[tuple[str, str]]
@@ -19,32 +23,37 @@ class Entry(NamedTuple):
     """Its name in the source; if it is not UTF-8, with surrogates for the other bytes."""
     file: File
     label: Label = None
+    """``None`` and an empty text are no label."""
 
 
 class Listing(NamedTuple):
     """Image files of a source, none of them opened yet."""
 
     entries: Sequence[Entry]
-    """Either all have a label, all texts or all whole numbers, or none has one."""
     skipped: Sequence[tuple[str, str]] = ()
     """What cannot even be listed: where it is, and why."""
     notes: Sequence[str] = ()
+    passed_over: Mapping[str, int] = {}
+    """Number of files that are not images, by kind; see :func:`barlow.data.formats.kind_of`."""
 
 
-def labelled(entries: Sequence[Entry], skipped: Sequence[tuple[str, str]] = ()) -> Listing:
-    """Entries with their labels if every entry has one, else without, and a note says so.
+def settle_labels(entries: Sequence[Entry]) -> tuple[NDArray[Any] | None, list[str]]:
+    """Labels of the images if every one has a label, else ``None``, and sentences on them.
 
-    ``None`` and an empty text are no label. Texts that are all whole numbers become numbers.
+    Texts that are all whole numbers become numbers.
     """
-    known = [entry.label for entry in entries if entry.label not in (None, "")]
-    note = None
-    if len(known) < len(entries):
-        note = f"Labels are left out: {len(known)} of {len(entries)} images have one."
-    elif not all(isinstance(label, str | int) for label in known):
-        note = "Labels are left out: they are neither texts nor whole numbers."
-    if note:
-        unlabelled = [entry._replace(label=None) for entry in entries]
-        return Listing(unlabelled, skipped, [note] if known else [])
-    numbers = all(_WHOLE_NUMBER.fullmatch(str(label)) for label in known)
-    kind = int if numbers else str
-    return Listing([entry._replace(label=kind(str(entry.label))) for entry in entries], skipped)
+    without = [entry for entry in entries if entry.label in (None, "")]
+    if len(without) == len(entries):
+        return None, []
+    if without:
+        some = f"{len(entries) - len(without)} of {len(entries)} images have one"
+        return None, [f"Labels are left out: {some}; {printable(without[0].name)} has none."]
+    labels: list[Any] = [entry.label for entry in entries]
+    if not all(isinstance(label, str | int) for label in labels):
+        return None, ["Labels are left out: they are neither texts nor whole numbers."]
+    numbers = all(_WHOLE_NUMBER.fullmatch(str(label)) for label in labels)
+    settled = np.array([int(label) for label in labels] if numbers else [*map(str, labels)])
+    classes = np.unique(settled)
+    if len(classes) == 1:
+        return settled, [f"All images have the same label, {printable(classes[0])}."]
+    return settled, []

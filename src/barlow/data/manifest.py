@@ -1,23 +1,35 @@
 """Image files that a manifest lists: a text file, a table, or a Parquet file."""
 
+import codecs
 import csv
 import io
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from barlow.data.listing import Entry, Label, Listing, labelled
+from barlow.data.listing import Entry, Label, Listing
 from barlow.errors import InvalidInput, extra
+from barlow.paths import as_path
+from barlow.text import printable
 
-_PATH, _LABEL = "path", "label"
+MANIFESTS = (".txt", ".csv", ".tsv", ".parquet")
+"""Extensions of manifests."""
+
+_PATHS, _LABEL = ("path", "file_name", "filename"), "label"
+"""Names of the columns of a table; the first of those of paths that is there counts."""
+
+_DELIMITERS = ",;\t|"
+_LOOKS = 20  # lines that are looked at
+_FIRST = 4096  # bytes that tell whether a file is text
 
 
 def list_manifest(manifest: pathlib.Path) -> Listing:
     """Files that a manifest lists, in its order, named by their paths as written in it.
 
-    ``.txt`` has a path on every line, and optionally a label after a tab; the others are tables
-    with the column ``path`` and optionally ``label``. Relative paths start from the folder of the
-    manifest. Text is UTF-8; a name that is not keeps its bytes, as surrogates.
+    ``.txt`` has a path on every line, and optionally a label after a tab or, as ImageNet's lists, a
+    space; the others are tables with the column ``path`` and optionally ``label``. Relative paths
+    start from the folder of the manifest. Text is UTF-8, or UTF-16 with its mark; a name that is
+    not UTF-8 keeps its bytes, as surrogates.
 
     Raises:
         InvalidInput: If it is damaged, names no files, or has no column ``path``.
@@ -29,58 +41,86 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
     try:
         rows = list(read(manifest))
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidInput(f"Cannot read the manifest {manifest}: {error}") from error
+        raise InvalidInput(f"Cannot read the manifest {printable(manifest)}: {error}") from error
     if not rows:
-        raise InvalidInput(f"The manifest {manifest} names no files.")
-    entries = [Entry(path, manifest.parent / path, label) for path, label in rows if path]
+        raise InvalidInput(f"The manifest {printable(manifest)} names no files.")
+    entries = [Entry(path, _file(manifest.parent, path), label) for path, label in rows if path]
     skipped = [
-        (f"{manifest}, entry {number}", "it names no file")
+        (f"{printable(manifest)}, entry {number}", "it names no file")
         for number, (path, _) in enumerate(rows, start=1)
         if not path
     ]
-    return labelled(entries, skipped)
+    return Listing(entries, skipped)
+
+
+def _file(folder: pathlib.Path, path: str) -> pathlib.Path:
+    """The file of an entry; backslashes of Windows separate folders where that finds a file."""
+    file = folder / path
+    if path.startswith("~/") and as_path(path).is_file():
+        return as_path(path)
+    if "\\" in path and not file.exists():
+        turned = folder / path.replace("\\", "/")
+        return turned if turned.is_file() else file
+    return file
 
 
 def _read_lines(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    for line in re.split("\r?\n", _text(manifest)):  # names may hold other line breaks
-        if line.strip():
-            path, _, label = line.partition("\t")
-            yield path, label
+    lines = [line for line in re.split("\r?\n", _text(manifest)) if line.strip()]
+    looked_at = [line for line in lines[:_LOOKS] if "\t" not in line]
+    spaces = bool(looked_at) and all(
+        not _file(manifest.parent, line).exists()
+        and _file(manifest.parent, line.rpartition(" ")[0]).is_file()
+        for line in looked_at
+    )
+    for line in lines:
+        path, _, label = line.rpartition(" ") if spaces else line.partition("\t")
+        yield path, label
 
 
 def _read_table(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    delimiter = "\t" if manifest.suffix.lower() == ".tsv" else ","
-    rows = csv.reader(io.StringIO(_text(manifest), newline=""), delimiter=delimiter)
+    text = _text(manifest)
+    head = text.partition("\n")[0]
+    is_tabs = manifest.suffix.lower() == ".tsv"
+    delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = [name.strip() for name in next(rows, [])]
-    _check_columns(columns)
+    path, label = _columns(columns)
     for row in rows:
         if row:  # an empty line
             cells = dict(zip(columns, row, strict=False))
-            yield cells.get(_PATH, ""), cells.get(_LABEL)
+            yield cells.get(path, ""), cells.get(label) if label else None
 
 
 def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
     with extra("data", f"Reading {manifest}"):
         from pyarrow import parquet  # noqa: PLC0415 - optional
     with parquet.ParquetFile(manifest) as table:
-        columns = table.schema_arrow.names
-        _check_columns(columns)
-        read = table.read(columns=[name for name in (_PATH, _LABEL) if name in columns])
-    paths = read[_PATH].to_pylist()
-    if not all(isinstance(path, str | None) for path in paths):
-        raise InvalidInput(f"its column `{_PATH}` must hold texts. Received: {read[_PATH].type}.")
-    labels = read[_LABEL].to_pylist() if _LABEL in columns else [None] * len(paths)
+        path, label = _columns(table.schema_arrow.names)
+        read = table.read(columns=[path, label] if label else [path])
+    paths = read[path].to_pylist()
+    if not all(isinstance(each, str | None) for each in paths):
+        raise InvalidInput(f"its column `{path}` must hold texts. Received: {read[path].type}.")
+    labels = read[label].to_pylist() if label else [None] * len(paths)
     yield from zip(paths, labels, strict=True)
 
 
 def _text(manifest: pathlib.Path) -> str:
-    with manifest.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with manifest.open("rb") as file:
+        first = file.read(_FIRST)
+    wide = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in first and not wide:
+        raise InvalidInput("it is not a text file.")
+    encoding = "utf-16" if wide else "utf-8-sig"
+    with manifest.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         return file.read()
 
 
-def _check_columns(columns: Sequence[str]) -> None:
-    if _PATH not in columns:
+def _columns(columns: Sequence[str]) -> tuple[str, str | None]:
+    """Names of the columns of paths and of labels, if there are labels."""
+    path = next((name for name in _PATHS if name in columns), None)
+    if path is None:
         raise InvalidInput(
-            f"its first line must name a column `{_PATH}`, and may name a column `{_LABEL}`. "
-            f"Received: {', '.join(columns) or 'an empty file'}."
+            f"its first line must name a column `{_PATHS[0]}` (or {', '.join(_PATHS[1:])}), and "
+            f"may name a column `{_LABEL}`. Received: {', '.join(columns) or 'an empty file'}."
         )
+    return path, _LABEL if _LABEL in columns else None

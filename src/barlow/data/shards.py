@@ -4,6 +4,7 @@ An archive is scanned once, for where its members begin and end. After that any 
 away, so images are read in any order, as from a folder.
 """
 
+import collections
 import io
 import itertools
 import os
@@ -12,10 +13,11 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
-from barlow.data.decoding import is_image_name
-from barlow.data.listing import Entry, Listing, Skipped, labelled
+from barlow.data.formats import HIDDEN, OTHER, is_image_name, kind_of, passed_over
+from barlow.data.listing import Entry, Listing, Skipped
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
+from barlow.text import printable
 
 SHARD = ".tar"
 """Extension of archives; not of compressed ones, in which one cannot seek."""
@@ -53,17 +55,21 @@ def list_shards(
     """
     entries: list[Entry] = []
     skipped: Skipped = []
+    passed: collections.Counter[str] = collections.Counter()
     for shard in track(shards, "Scanning archives"):
-        images, labels = _index(shard, skipped)
+        images, labels = _index(shard, skipped, passed)
         entries += [
             Entry(name(image), image, labels.get(_sample(image.name)[0])) for image in images
         ]
     if not entries and not skipped:
-        raise InvalidInput(f"There are no images in {', '.join(map(str, shards))}.")
-    return labelled(entries, skipped)
+        of = ", ".join(map(printable, shards))
+        raise InvalidInput(" ".join([f"There are no images in {of}.", *passed_over(passed)]))
+    return Listing(entries, skipped, passed_over=passed)
 
 
-def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[str, str]]:
+def _index(
+    shard: pathlib.Path, skipped: Skipped, passed: collections.Counter[str]
+) -> tuple[list[Member], dict[str, str]]:
     """Images of an archive, and labels by sample."""
     images: list[Member] = []
     labels: dict[str, str] = {}
@@ -75,7 +81,10 @@ def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[st
                 found = Member(shard, member.name, member.offset_data, member.size)
                 key, extension = _sample(member.name)
                 is_image, is_label = is_image_name(member.name), extension == _LABEL
-                if not key or not (is_image or is_label) or member.isdir():
+                if member.isdir():
+                    continue
+                if not key or not (is_image or is_label):
+                    passed[kind_of(member.name) if key else HIDDEN] += 1
                     continue
                 if not member.isreg() or member.issparse():
                     skipped.append((str(found), "it is not a plain file in the archive"))
@@ -86,6 +95,7 @@ def _index(shard: pathlib.Path, skipped: Skipped) -> tuple[list[Member], dict[st
                 else:
                     with found.open() as file:
                         labels[key] = file.read().decode(errors="replace").strip()
+                    passed[OTHER] += 1
     except (tarfile.TarError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         cut = _without_label(images, labels)

@@ -1,19 +1,17 @@
 """Images from any source: files, lists of files, archives, datasets, arrays."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from barlow.data.arrays import load_arrays
+from barlow.data.arrays import is_arrays, load_arrays
 from barlow.data.images import Images, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
 from barlow.errors import InvalidInput, extra
+from barlow.paths import as_path
 from barlow.progress import Track, silent
-
-_OF_FILES = (".csv", ".parquet", ".tar", ".tsv", ".txt")  # extensions of files without arrays
 
 
 def load(
@@ -24,6 +22,8 @@ def load(
     background: str = "white",
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
+    pages: str = "first",
+    split: str | None = None,
     track: Track = silent,
 ) -> Images:
     r"""Images from any source, with names, and with labels if the source has them.
@@ -31,33 +31,42 @@ def load(
     Image files:
 
     - A folder, at any depth. If every image lies in a subfolder and there are at least two, the
-      names of the subfolders are the labels. An image's name is its path from the folder on, with
-      ``/``.
+      names of the subfolders are the labels; below ``train``, ``val`` and ``test``, those of their
+      subfolders. An image's name is its path from the folder on, with ``/``.
     - A pattern, such as ``photos/2026-*/*.jpg`` or ``photos/**/*.png``, where ``**`` matches
-      folders at any depth. Sorted by path, without labels. An image's name is its path as matched.
-    - A list of paths, in its order, without labels. An image's name is its path as given.
+      folders at any depth; braces as in a shell, such as ``train-{000000..000009}.tar``. Sorted by
+      path, without labels. An image's name is its path as matched.
+    - A list of paths, in its order, without labels; a folder stands for the images in it. An
+      image's name is its path as given.
     - A manifest, with paths relative to its own folder. ``.txt``: one path per line, optionally
-      with a label after a tab. ``.csv``, ``.tsv``, ``.parquet``: the columns ``path`` and
-      optionally ``label``, a text or a whole number. An image's name is its path as written there.
-      Parquet needs ``pip install 'barlow[data]'``.
+      with a label after a tab, or a space. ``.csv``, ``.tsv``, ``.parquet``: the columns ``path``
+      (or ``file_name``, ``filename``) and optionally ``label``, a text or a whole number. An
+      image's name is its path as written there. Parquet needs ``pip install 'barlow[data]'``.
     - A ``.tar`` archive as WebDataset lays it out, or a list or a pattern of archives. The label
       of ``a/12.jpg`` is the text in ``a/12.cls``. Images are read from the archive directly, in
       any order. An image's name is that of the member; for a list or a pattern, archive and
       member, ``shards/1.tar/a/12.jpg``.
     - A ``datasets.Dataset`` of Hugging Face, or the folder that its ``save_to_disk`` wrote. It
       must have one column of images; a column of classes, or one called ``label``, has the
-      labels. An image's name is its row number.
+      labels. Or Parquet files with images in them, as on its hub. An image's name is its row
+      number.
 
     Arrays, where an image's name is its row number:
 
-    - ``.npy``: one array of images. ``.npz``: the images under ``images``, ``pixels``, ``x`` or
-      ``x_train``, labels under ``labels``, ``y`` or ``y_train``.
+    - ``.npy``: one array of images. ``.npz``: the images under ``images``, ``pixels``, ``x``,
+      ``x_train`` or ``train_images``, labels under ``labels``, ``y``, ``y_train`` or
+      ``train_labels``.
     - IDX, gzipped or not: labels from the file next to it whose name has ``labels`` in place of
       ``images``, as in the MNIST family.
 
     Files that cannot be read are left out and listed in ``skipped`` of the result. If only some
-    images have a label, the result has no labels, and ``notes`` says so. A file name that is not
-    UTF-8 has surrogates for the other bytes (:func:`os.fsdecode`).
+    images have a label, the result has no labels, and ``notes`` says so. Files that are not images
+    are counted in ``passed_over``, and ``notes`` names those that look like images. What barlow has
+    written is never an image, wherever it lies. A file name that is not UTF-8 has surrogates for
+    the other bytes (:func:`os.fsdecode`). In a path ``~`` is the home folder.
+
+    Values other than 0 .. 255 are brought to that by one factor for the whole set, if it is known
+    what they are, and ``notes`` says so: see :mod:`barlow.pixels`.
 
     Args:
         source: Path or pattern, list of paths, or dataset.
@@ -72,6 +81,11 @@ def load(
             to about 89 million.
         memory: Largest number of bytes of pixels that are read into memory; if there are more,
             each image is read when it is indexed. 0 never reads into memory. Defaults to 2 GiB.
+        pages: Of TIFF files with several pages, and of animations: ``"first"`` takes the first
+            page, ``"all"`` takes every page as an image, named ``"a.tif, page 2"``. Defaults to
+            ``"first"``.
+        split: Of a folder, the only subfolder to take, such as ``"train"``. Defaults to ``None``,
+            all.
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
 
     Returns:
@@ -103,20 +117,21 @@ def load(
     if channels not in (None, 1, 3):
         raise InvalidInput(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
     if isinstance(source, str | os.PathLike):
-        path = pathlib.Path(source)
-        if path.is_file() and path.suffix.lower() not in _OF_FILES:
-            return load_arrays(path, image_size, channels)
+        path = as_path(source)
+        if split is None and path.is_file() and is_arrays(path):
+            return load_arrays(path, image_size, channels, memory)
     # Imported here, because arrays do not need Pillow.
     from barlow.data.files import load_files  # noqa: PLC0415
     from barlow.data.paths import list_files  # noqa: PLC0415
 
     return load_files(
-        list_files(source, track),
+        list_files(source, track, split),
         image_size=image_size,
         channels=channels,
         background=background,
         max_pixels=max_pixels,
         memory=memory,
+        pages=pages,
         track=track,
     )
 

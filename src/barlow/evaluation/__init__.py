@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from barlow._lazy import attach
 
 if TYPE_CHECKING:
-    from barlow.evaluation.comparison import as_json, evaluate, split
-    from barlow.evaluation.probes import LABELS_PER_CLASS, Row, check_classes, check_labels, probe
+    from barlow.evaluation.comparison import as_json, evaluate
+    from barlow.evaluation.labels import check_classes, check_labels
+    from barlow.evaluation.probes import LABELS_PER_CLASS, Row, probe
     from barlow.evaluation.rank import alpha_req, rank_me
+    from barlow.evaluation.splitting import split
 
 __all__ = [
     "LABELS_PER_CLASS",
@@ -26,10 +28,10 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        **dict.fromkeys(("as_json", "evaluate", "split"), "comparison"),
-        **dict.fromkeys(
-            ("LABELS_PER_CLASS", "Row", "check_classes", "check_labels", "probe"), "probes"
-        ),
+        **dict.fromkeys(("as_json", "evaluate"), "comparison"),
+        **dict.fromkeys(("check_classes", "check_labels"), "labels"),
+        **dict.fromkeys(("LABELS_PER_CLASS", "Row", "probe"), "probes"),
         **dict.fromkeys(("alpha_req", "rank_me"), "rank"),
+        "split": "splitting",
     },
 )

@@ -6,6 +6,7 @@ correct answers.
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from barlow import errors
 from barlow.errors import InvalidInput
+from barlow.evaluation.labels import check_classes, class_numbers
 from barlow.progress import Track, silent
+from barlow.text import printable
 
 with errors.extra("cli", "Evaluation"):
     from sklearn.base import ClassifierMixin
@@ -26,6 +29,7 @@ LABELS_PER_CLASS = (1, 5, 10)
 _DRAWS = 10
 _NEIGHBOURS = 5
 _TEMPERATURE = 0.07  # of Wu et al.
+_SHOWN = 5  # names of classes
 
 Features = tuple[NDArray[Any], NDArray[Any]]
 """Features of the training images and of the test images, each ``[images, features]``."""
@@ -42,6 +46,7 @@ class Row:
         labels_per_class: Labels per class that the probe was trained on; ``None`` for all.
         accuracy: Fraction of the test images classified correctly, mean over draws of labels.
         std: Standard deviation over the draws; 0 if there is only one.
+        neighbours: Neighbours that vote, of ``"knn"``; ``None`` of ``"linear"``.
     """
 
     features: str
@@ -49,6 +54,7 @@ class Row:
     labels_per_class: int | None
     accuracy: float
     std: float
+    neighbours: int | None = None
 
 
 def probe(
@@ -65,14 +71,18 @@ def probe(
 ) -> list[Row]:
     """Accuracy of linear and nearest-neighbour probes on any features.
 
+    What cannot be done is left out, a warning names it with the reason, and the rest is returned.
+
     Args:
         features: By name, features of the training images and of the test images.
-        labels: Labels of the training images, shape ``[images]``.
-        test_labels: Labels of the test images.
+        labels: Labels of the training images, shape ``[images]``, of any type.
+        test_labels: Labels of the test images. No probe can be right about those that no training
+            image has; a warning names them.
         labels_per_class: Labels per class for logistic regressions on few labels; numbers that a
             class does not have are left out. Defaults to ``(1, 5, 10)``.
         draws: Random draws of that many labels; the accuracy is their mean. Defaults to 10.
-        neighbours: Number of nearest neighbours. Defaults to 5.
+        neighbours: Number of nearest neighbours; at most as many as there are training images.
+            Defaults to 5.
         weights: Votes of the neighbours: ``"uniform"``, the nearest by distance, all equal; or
             ``"cosine"``, the nearest by cosine, each ``exp(cosine / 0.07)`` (Wu et al., 2018,
             "Unsupervised feature learning via non-parametric instance discrimination"). Defaults
@@ -84,19 +94,23 @@ def probe(
         One row per kind of features, probe and number of labels.
 
     Raises:
-        ValueError: If there are fewer than two classes.
+        ValueError: If there are fewer than two classes, or not one row of features per label.
 
     Example:
         >>> from barlow import evaluation
         >>> labels = np.arange(40) % 2
-        >>> evaluation.probe({"labels": (labels[:, None], labels[:, None])}, labels, labels)[-1]
-        Row(features='labels', probe='knn', labels_per_class=None, accuracy=1.0, std=0.0)
+        >>> rows = evaluation.probe({"labels": (labels[:, None], labels[:, None])}, labels, labels)
+        >>> rows[-1].probe, rows[-1].neighbours, rows[-1].accuracy
+        ('knn', 5, 1.0)
     """
-    _, sizes = np.unique(check_classes(labels), return_counts=True)
-    counts = [count for count in labels_per_class if count <= sizes.min()]
-    probes = [("linear", count) for count in (*counts, None)] + [("knn", None)]
+    numbers, test_numbers = _numbers(check_classes(labels), test_labels)
+    _check_features(features, len(numbers), len(test_numbers))
+    probes = [("linear", count) for count in _possible(labels_per_class, labels)]
+    probes += [("linear", None), ("knn", None)]
+    neighbours = min(neighbours, len(numbers))
+    make = functools.partial(_classifier, neighbours=neighbours, weights=weights)
+    rows, failed = [], {}
     work = [(name, kind, count) for name in features for kind, count in probes]
-    rows = []
 
     @functools.lru_cache(maxsize=1)  # one kind of features after the other
     def standardised(name: str) -> Features:
@@ -106,43 +120,69 @@ def probe(
         return scaler.transform(x), scaler.transform(x_test)
 
     for name, kind, count in track(work, "Evaluating"):
-        x, x_test = standardised(name)
-        scores = [
-            _classifier(kind, neighbours, weights)
-            .fit(x[chosen], labels[chosen])
-            .score(x_test, test_labels)
-            for chosen in _draws(labels, count, draws, seed)
-        ]
-        rows.append(Row(name, kind, count, float(np.mean(scores)), float(np.std(scores))))
+        try:
+            x, x_test = standardised(name)
+            scores = [
+                np.mean(_predict(make(kind), x[chosen], numbers[chosen], x_test) == test_numbers)
+                for chosen in _draws(numbers, count, draws, seed)
+            ]
+        except Exception as error:  # whatever scikit-learn or the memory refuses
+            named = f"{kind} on {name}" + (f" with {count} / class" if count else "")
+            failed.setdefault(errors.reason(error), []).append(named)
+            continue
+        voting = neighbours if kind == "knn" else None
+        rows.append(Row(name, kind, count, float(np.mean(scores)), float(np.std(scores)), voting))
+    for reason, names in failed.items():
+        warnings.warn(f"Probes that are left out: {', '.join(names)}. {reason}", stacklevel=2)
     return rows
 
 
-def check_labels(labels: NDArray[Any] | None) -> NDArray[Any]:
-    """The labels, if there are any.
-
-    Raises:
-        InvalidInput: If there are none.
-    """
-    if labels is None:
-        raise InvalidInput(
-            "Evaluation needs labels: images in one subfolder per class, a list with labels, an "
-            ".npz with an array of labels, or an IDX file of labels beside the images."
+def _numbers(
+    labels: NDArray[Any], test_labels: NDArray[Any]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Labels as numbers, the same for both sets; warns of those that no probe can know."""
+    numbers, classes = class_numbers(np.concatenate([labels, test_labels]))
+    numbers, test_numbers = np.split(numbers, [len(labels)])
+    unseen = ~np.isin(test_numbers, numbers)
+    if unseen.any():
+        names = [printable(classes[number]) for number in np.unique(test_numbers[unseen])]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        warnings.warn(
+            f"{unseen.sum()} of {len(unseen)} test images count as errors, because their classes "
+            f"have no training images: {', '.join(names[:_SHOWN])}{more}.",
+            stacklevel=3,
         )
-    return labels
+    return numbers, test_numbers
 
 
-def check_classes(labels: NDArray[Any] | None) -> NDArray[Any]:
-    """The labels, if a probe can learn from them.
+def _check_features(features: Mapping[str, Features], train: int, test: int) -> None:
+    for name, (x, x_test) in features.items():
+        shapes = np.shape(x), np.shape(x_test)
+        if [len(shape) for shape in shapes] != [2, 2] or [shape[0] for shape in shapes] != [
+            train,
+            test,
+        ]:
+            raise InvalidInput(
+                f"The features must have the shapes [{train}, features] and [{test}, features], "
+                f"one row per label. Received: {name} of shapes {shapes[0]} and {shapes[1]}."
+            )
+        if not test:
+            raise InvalidInput("Probes need test images. Received: none.")
 
-    Raises:
-        InvalidInput: If there are none, or fewer than two classes.
-    """
-    labels = check_labels(labels)
-    if len(np.unique(labels)) < 2:
-        raise InvalidInput(
-            f"A probe needs at least two classes. Received: all labels are {labels[0]!r}."
+
+def _possible(counts: Sequence[int], labels: NDArray[Any]) -> list[int]:
+    """Those of the numbers of labels per class that every class has; warns of the others."""
+    numbers, classes = class_numbers(labels)
+    sizes = np.bincount(numbers)
+    smallest = int(sizes.argmin())
+    missing = [count for count in counts if count > sizes[smallest]]
+    if missing:
+        warnings.warn(
+            f"Left out: linear probes on {' and '.join(map(str, missing))} labels per class. The "
+            f"class {printable(classes[smallest])} has {sizes[smallest]} training images.",
+            stacklevel=3,
         )
-    return labels
+    return [count for count in counts if count not in missing]
 
 
 def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
@@ -150,6 +190,15 @@ def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
         return LogisticRegression(max_iter=2000)
     by_cosine = {"metric": "cosine", "weights": _by_cosine} if weights == "cosine" else {}
     return KNeighborsClassifier(neighbours, **by_cosine)
+
+
+def _predict(
+    classifier: Any, x: NDArray[Any], numbers: NDArray[np.intp], x_test: NDArray[Any]
+) -> NDArray[np.intp]:
+    with warnings.catch_warnings():
+        # With one label per class they all are; and they are classes, no regression.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        return classifier.fit(x, numbers).predict(x_test)
 
 
 def _by_cosine(distances: NDArray[Any]) -> NDArray[Any]:

@@ -8,11 +8,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from barlow import backend, kernel, losses
+from barlow import backend, errors, kernel, losses
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.models.fused import Apply, fused
-from barlow.models.inputs import first_inputs
+from barlow.models.inputs import first_inputs, only_input
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
 
@@ -28,7 +28,8 @@ class BarlowTwins(keras.Model):
     compares the two batches of embeddings. After training you keep ``model.encoder``:
     ``model.encoder.predict(images)``.
 
-    ``fit`` and ``evaluate`` take inputs alone, in any form that Keras takes, and ignore labels.
+    ``fit`` and ``evaluate`` take inputs alone, in any form that Keras takes, and ignore labels. Of
+    a dictionary the input is the one entry of the highest rank: images, among labels and names.
     (Keras drops ``sample_weight`` if there are no labels: to weight samples, pass any labels, such
     as zeros.) The metrics are the ``loss`` and its two terms, ``invariance`` and ``redundancy``.
     They add up to it, except for weight penalties of the networks and sample weights.
@@ -101,13 +102,15 @@ class BarlowTwins(keras.Model):
         """Embeddings of both views of each input.
 
         Args:
-            inputs: Batch for ``views``, or with ``views=None`` a pair of batches.
+            inputs: Batch for ``views``, or with ``views=None`` a pair of batches. Of a dictionary
+                its entry of the highest rank is taken.
             training: Whether layers such as batch normalisation run in training mode. Views are
                 random in either mode.
 
         Returns:
             ``(za, zb)``, each of shape ``[batch, projector features]``.
         """
+        inputs = only_input(inputs)
         if training and self.micro_batch_size:
             last = self.projector.outputs[0]
             return embed_by_pieces(
@@ -179,12 +182,17 @@ class BarlowTwins(keras.Model):
 
         Raises:
             ValueError: If ``views`` refuses the first inputs: see
-                :meth:`barlow.views.ImageViews.check`. Those of a generator are not checked.
+                :meth:`barlow.views.ImageViews.check`. Those of a generator or a stream, which can
+                be read only once, are not checked; nor, with a warning, those that cannot be seen
+                beforehand for another reason. Or if the batches are dictionaries in which no
+                single entry has the highest rank.
         """
         check = getattr(self.views, "check", None)
-        first = first_inputs(x) if check else None
-        if check and first is not None:
-            check(first)
+        if callable(check):
+            first, x = first_inputs(x)
+            if first is not None:
+                with errors.as_warning("The first inputs are not checked", but=InvalidInput):
+                    check(first)
         backend.keep_freed_memory()
         return super().fit(x, *args, **kwargs)
 

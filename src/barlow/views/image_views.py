@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from typing import Any
 
 import keras
@@ -83,6 +84,7 @@ class ImageViews(SeededLayer):
                 "known; grey images have one channel. "
                 f"Received: shape {tuple(images.shape)}."
             )
+        pixels.check_order(images.shape)
         # One call for all draws: in PyTorch a call takes as long as drawing a thousand values.
         draws = self.uniform((ops.shape(images)[0], 2, count_draws(self.recipe)))
         shape, _ = self.compute_output_shape(images.shape)
@@ -125,27 +127,34 @@ class ImageViews(SeededLayer):
     def check(self, images: Any) -> None:
         """Refuse images with other values than 0 .. 255, from which nothing would be learned.
 
-        :meth:`barlow.BarlowTwins.fit` calls this with its first images.
+        :meth:`barlow.BarlowTwins.fit` calls this with its first images. It warns of images that
+        are nearly black or nearly constant.
 
         Args:
             images: Array or tensor of any shape.
 
         Raises:
-            ValueError: If values are below 0, above 255 or NaN, or fractions: floats within
-                0 .. 1. This sees a sample alone, so it cannot rescale them.
+            ValueError: If the channels do not come last, or :func:`barlow.data.from_array` would
+                refuse or change the values: fractions, more than 8 bits, 0 and 1. This sees a
+                sample alone, so it cannot rescale them.
 
         Example:
-            >>> barlow.views.ImageViews("photos").check(np.full((2, 8, 8, 3), 128))
+            >>> images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3))
+            >>> barlow.views.ImageViews("photos").check(images)
         """
         values = ops.convert_to_numpy(images)  # also from a GPU
         if values.dtype.kind == "V":  # bfloat16, which is no number to NumPy
             values = values.astype("float32")
-        if pixels.factor_to_255(values) != 1:
+        pixels.check_order(values.shape)
+        scale = pixels.scale_for(pixels.range_of(values))
+        if scale.changes:
             raise InvalidInput(
                 "Images must have values from 0 to 255. Received: values from "
-                f"{values.min()} to {values.max()}. Multiply them by 255, or take "
-                "barlow.data.from_array(images).pixels, which does."
+                f"{values.min()} to {values.max()}. Take barlow.data.from_array(images).pixels, "
+                f"which scales them by {255 / scale.top:.6g}."
             )
+        for doubt in pixels.doubts(values):
+            warnings.warn(doubt, stacklevel=3)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, Any]:
         """Shapes of the two views."""

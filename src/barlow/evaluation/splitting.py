@@ -1,0 +1,108 @@
+"""Labelled images in two sets: to train probes on, and to test them."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow import errors
+from barlow.data import Images
+from barlow.errors import InvalidInput
+from barlow.evaluation import thumbnails
+from barlow.evaluation.labels import check_labels, class_numbers
+from barlow.text import printable
+
+with errors.extra("cli", "Evaluation"):
+    from sklearn.model_selection import train_test_split
+
+_SHOWN = 5  # names of classes
+
+
+def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[Images, Images]:
+    """Two disjoint sets of images, with all classes in the same proportion.
+
+    Both sets have at least one image of every class; so the second is larger than asked for if
+    there are many classes of few images. Classes with a single image are in neither set. Lazy
+    pixels are not read.
+
+    Args:
+        images: Labelled images.
+        test_fraction: Fraction of the images in the second set, between 0 and 1. Defaults to
+            0.25.
+        seed: Seed of the split. Defaults to 0.
+
+    Returns:
+        ``(train, test)``. The ``notes`` of both say which classes are set aside, and how many
+        test images have a near-copy among the training images (not of lazy pixels:
+        :func:`barlow.evaluation.evaluate` finds those). Both are warnings, too.
+
+    Raises:
+        ValueError: If the images have no labels, if no class has two images, or if
+            ``test_fraction`` is not between 0 and 1.
+
+    Example:
+        >>> from barlow import evaluation
+        >>> train, test = evaluation.split(barlow.data.digits())
+        >>> len(train), len(test)
+        (1347, 450)
+    """
+    if not 0 < test_fraction < 1:
+        raise InvalidInput(f"`test_fraction` must be between 0 and 1. Received: {test_fraction}.")
+    numbers, classes = class_numbers(check_labels(images.labels))
+    counts = np.bincount(numbers, minlength=len(classes))
+    rows = np.flatnonzero(counts[numbers] > 1)
+    if not len(rows):
+        raise InvalidInput(
+            "The images cannot be split into training and test: no class has two images. "
+            f"Received: {len(images)} images of {len(classes)} classes."
+        )
+    train, test = (rows[part] for part in _stratified(numbers[rows], test_fraction, seed))
+    notes = [_note_of_rare([classes[number] for number in np.flatnonzero(counts == 1)])]
+    if (
+        isinstance(images.pixels, np.ndarray) and images.pixels.ndim == 4
+    ):  # no lazy ones, no signals
+        pixels = thumbnails.of(images.pixels)
+        notes.append(thumbnails.note_of_copies(pixels[train], pixels[test]))
+    notes = [note for note in notes if note]
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    images = dataclasses.replace(images, notes=(*images.notes, *notes))
+    return images[train], images[test]
+
+
+def _note_of_rare(classes: Sequence[object]) -> str:
+    """A sentence on the classes that have one image; empty if there are none."""
+    if not classes:
+        return ""
+    names = ", ".join(map(printable, classes[:_SHOWN]))
+    more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
+    kinds = (
+        "One class with a single image is"
+        if len(classes) == 1
+        else (f"{len(classes)} classes with a single image are")
+    )
+    return f"{kinds} set aside, since a probe needs one to learn and one to test: {names}{more}."
+
+
+def _stratified(
+    numbers: NDArray[np.intp], test_fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of both sets, for classes of at least two images."""
+    rows, classes = np.arange(len(numbers)), len(np.unique(numbers))
+    try:
+        train, test = train_test_split(
+            rows, test_size=test_fraction, stratify=numbers, random_state=seed
+        )
+        if all(len(np.unique(numbers[part])) == classes for part in (train, test)):
+            return train, test
+    except ValueError:  # fewer images in a set than classes
+        pass
+    random = np.random.default_rng(seed)
+    is_test = np.zeros(len(numbers), bool)
+    for number in np.unique(numbers):
+        members = np.flatnonzero(numbers == number)
+        count = min(max(1, round(test_fraction * len(members))), len(members) - 1)
+        is_test[random.choice(members, count, replace=False)] = True
+    return random.permutation(rows[~is_test]), random.permutation(rows[is_test])

@@ -1,0 +1,102 @@
+"""`barlow evaluate` shows what it finds, from any encoder and few images, before it writes."""
+
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from barlow import data, runs
+from barlow.cli import app, show
+from barlow.evaluation import Row
+
+
+def evaluate(*arguments):
+    """Exit code, output and warnings of the command."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    said = [str(each.message) for each in caught if each.category is UserWarning]
+    return result.exit_code, result.output, said
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Folders of classes: five images of two digits, and one of a third."""
+    digits = data.digits()
+    for label, count in ((0, 5), (1, 5), (2, 1)):
+        folder = tmp_path / "classes" / f"digit {label}"
+        folder.mkdir(parents=True)
+        for row in np.flatnonzero(digits.labels == label)[:count]:
+            Image.fromarray(digits.pixels[row, ..., 0]).save(folder / f"{row}.png")
+    return tmp_path / "classes"
+
+
+def encoder_of(*shape):
+    inputs = keras.Input(shape)
+    features = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(features))
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (None, None, 1), (None, None, 3), (16, None, 3)])
+def test_an_encoder_file_is_evaluated_whatever_sizes_it_leaves_open(shape, classes, tmp_path):
+    encoder = tmp_path / "encoders" / "mine.keras"
+    encoder.parent.mkdir()
+    encoder_of(*shape).save(encoder)
+    code, output, said = evaluate(encoder, classes)
+    if shape[0] == 16:
+        assert (code, "The encoder takes images of shape" in output) == (2, True)
+        return
+    assert code == 0, output
+    rows = json.loads((encoder.parent / runs.EVALUATION).read_text())["rows"]
+    assert {row["features"] for row in rows} == {"pixels", "random", "learned"}
+    assert "Accuracy on 3" in output
+    assert any("single image is set aside" in text and "digit 2" in text for text in said)
+
+
+def test_with_few_images_the_table_says_how_many_neighbours_vote(classes, tmp_path):
+    encoder_of(8, 8, 1).save(tmp_path / "mine.keras")
+    for path in sorted(classes.rglob("*.png"))[:2]:  # three of one class, five of the other
+        path.unlink()
+    code, output, said = evaluate(tmp_path / "mine.keras", classes)
+    assert code == 0, output
+    assert "4-NN" not in output
+    assert "5-NN" in output
+    for path in sorted((classes / "digit 1").iterdir())[:3]:
+        path.unlink()
+    code, output, said = evaluate(tmp_path / "mine.keras", classes)
+    assert code == 0, output
+    assert "3-NN" in output
+    assert any("5 and 10 labels per class" in text for text in said)
+
+
+def test_the_table_is_shown_where_it_cannot_be_written_and_that_is_said_at_once(classes, tmp_path):
+    """Root may write to any folder: one with the name of the file stands for a read-only one."""
+    encoder_of(8, 8, 1).save(tmp_path / "mine.keras")
+    taken = tmp_path / f".{runs.EVALUATION.replace('.', '.partial.')}"
+    (taken / "more").mkdir(parents=True)
+    code, output, _ = evaluate(tmp_path / "mine.keras", classes)
+    assert code == 2
+    said, table = output.index("cannot be written"), output.index("learned")
+    assert said < table < output.index("Error: ")
+    assert not (tmp_path / runs.EVALUATION).exists()
+
+
+def test_a_probe_that_is_left_out_is_a_dash_in_the_table():
+    rows = [
+        Row("pixels, 32 x 32", "linear", 5, 0.5, 0.1),
+        Row("learned", "linear", 5, 0.75, 0.1),
+        Row("learned", "knn", None, 0.875, 0.0, 20),
+    ]
+    with show.console.capture() as capture:
+        show.evaluation_table(rows, 7)
+    table = capture.get()
+    assert "20-NN" in table
+    lines = {line.split("│")[1].strip(): line.split("│")[2:4] for line in table.splitlines()
+             if "│" in line}  # fmt: skip
+    assert [cell.strip() for cell in lines["pixels, 32 x 32"]] == ["0.500 ±0.100", "-"]
+    assert [cell.strip() for cell in lines["learned"]] == ["0.750 ±0.100", "0.875"]

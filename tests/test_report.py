@@ -1,0 +1,43 @@
+"""Pictures of a run, whatever its numbers are."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from barlow import report, runs
+
+LOSS = [10.0, 5.0, 2.5]
+TERMS = {
+    "both": (LOSS, [8.0, 4.0, 2.0], [2.0, 1.0, 0.5], 0.4),
+    "lambda is 0": (LOSS, LOSS, [0.0, 0.0, 0.0], 0.0),
+    "lambda is 0, rounded": (LOSS, LOSS, [-1e-7, 1e-7, 0.0], 0.0),
+    "one epoch": (LOSS[:1], LOSS[:1], [0.0], 0.0),
+    "perfect": ([0.0], [0.0], [0.0], 0.0),
+    "zero at last": ([4.0, 0.0], [4.0, 0.0], [1e-30, 0.0], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_path):
+    *columns, floor = TERMS[name]
+    runs.write_json(tmp_path / runs.CONFIG, {"loss_at_start": 16.0, "loss_floor": floor})
+    names = ("loss", "invariance", "redundancy")
+    rows = [
+        {"epoch": epoch, **dict(zip(names, row, strict=True))}
+        for epoch, row in enumerate(zip(*columns, strict=True), 1)
+    ]
+    (tmp_path / runs.METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    np.savez(tmp_path / runs.CORRELATION, before=np.eye(4), after=np.eye(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = report.draw_training(tmp_path)
+    with Image.open(picture) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    blue = np.all(np.abs(pixels - [0, 0x72, 0xB2]) < 20, axis=-1)  # of the invariance
+    assert blue.any() == any(value > 0 for value in columns[1])
+    dark = np.all(pixels < 128, axis=-1)
+    left = dark[:, : pixels.shape[1] // 3]  # the first axes
+    assert np.ptp(np.flatnonzero(left.any(axis=1))) / len(left) > 0.75  # as high as the picture
