@@ -139,7 +139,7 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the path has no encoder.
-        ValueError: If the encoder came from ``module:function`` and that is no longer there.
+        ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
     path = as_path(run)
     if path.suffix == ".keras" and path.is_file():

@@ -81,7 +81,7 @@ def _gradients() -> dict[str, Any]:
 
     registry = getattr(ops, "gradient_registry", None)
     known = getattr(registry, "_registry", None)
-    if known is None:
+    if registry is None or known is None:
         return {}  # of another version, in which memory grows as with Keras alone
     if not isinstance(known, _Noted):
         registry._registry = known = _Noted(known)

@@ -1,4 +1,4 @@
-"""Whether an encoder of the user's own can be read back from a run, in another process."""
+"""Whether another process can load an encoder, which a user wrote, from a run."""
 
 import concurrent.futures
 import contextlib
@@ -44,7 +44,7 @@ def check_kept(encoder: keras.Model, image_shape: tuple[int, ...], module: str =
             path = pathlib.Path(folder) / "encoder.keras"
             encoder.save(path)
             found = _features(keras.models.load_model(path, compile=False), images)
-        # An encoder that draws random values is never the same.
+        # An encoder that draws random values never returns the same.
         if _differ(found, expected) and not _differ(again, expected):
             raise ValueError("Read back, it has other features for the same images")
 
