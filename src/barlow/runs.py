@@ -27,15 +27,17 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
-from barlow import backend, lock, models
+from barlow import backend, lock
 from barlow.errors import InvalidInput
 from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
 from barlow.paths import as_path
+
+if TYPE_CHECKING:  # a taken place is refused before Keras is imported
+    import keras
 
 METRICS = "metrics.jsonl"
 SKIPPED = "skipped.json"
@@ -134,13 +136,15 @@ def clear(path: str | os.PathLike[str]) -> None:
         file.unlink(missing_ok=True)
 
 
-def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
+def load_encoder(run: str | os.PathLike[str]) -> "keras.Model":
     """The encoder of a run, or of a ``.keras`` file, not compiled.
 
     Raises:
         FileNotFoundError: If the path has no encoder.
         ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
+    from barlow import models  # noqa: PLC0415
+
     path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
         return _load(path)
@@ -156,7 +160,9 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
     return _load(path)
 
 
-def _load(path: pathlib.Path) -> keras.Model:
+def _load(path: pathlib.Path) -> "keras.Model":
+    import keras  # noqa: PLC0415
+
     with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
         return keras.models.load_model(path, compile=False)
 
