@@ -36,6 +36,7 @@ def hold(folder, *more):
         start_new_session=True,
     )
     assert process.stdout is not None
+    assert process.stdout
     with process.stdout as output:
         assert output.readline() == "held\n"
     return process

@@ -32,7 +32,7 @@ def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_
     (tmp_path / runs.METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
     np.savez(tmp_path / runs.CORRELATION, before=np.eye(4), after=np.eye(4))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)  # Matplotlib's
         picture = report.draw_training(tmp_path)
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)

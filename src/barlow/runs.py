@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from barlow import lock, models
+from barlow import backend, lock, models
 from barlow.errors import InvalidInput
 from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
 from barlow.paths import as_path
@@ -139,11 +139,11 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
 
     Raises:
         FileNotFoundError: If the path has no encoder.
-        ValueError: If the encoder came from ``module:function`` and that is no longer there.
+        ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
     path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
-        return keras.models.load_model(path, compile=False)
+        return _load(path)
     path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
@@ -153,7 +153,12 @@ def load_encoder(run: str | os.PathLike[str]) -> keras.Model:
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if models.is_function(name):
         models.find(name)  # its module registers the user's own layers
-    return keras.models.load_model(path, compile=False)
+    return _load(path)
+
+
+def _load(path: pathlib.Path) -> keras.Model:
+    with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
+        return keras.models.load_model(path, compile=False)
 
 
 def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:

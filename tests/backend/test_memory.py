@@ -1,9 +1,14 @@
+import gc
 import platform
 import subprocess
 import sys
+import threading
+import weakref
 
 import keras
 import pytest
+
+from barlow import backend
 
 FAULTS = """
 import resource
@@ -18,6 +23,35 @@ for _ in range(4):
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 print(faults[-1] - faults[-2])
 """
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others keep no graphs")
+def test_graphs_of_a_block_are_forgotten_and_no_others():
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def same(x):
+        return tf.identity(x), lambda upstream: upstream
+
+    def graph():
+        """A weak reference to a graph that TensorFlow keeps."""
+        function = tf.function(lambda x: tf.reduce_sum(same(x))).get_concrete_function(
+            tf.TensorSpec((2,))
+        )
+        return weakref.ref(function.graph)
+
+    graphs = {"before": graph()}
+    with backend.forgetting_graphs():
+        graphs["within"] = graph()
+        with backend.forgetting_graphs():
+            graphs["deeper"] = graph()
+        thread = threading.Thread(target=lambda: graphs.update(thread=graph()))
+        thread.start()
+        thread.join()
+    graphs["after"] = graph()
+    gc.collect()
+    kept = {name for name, each in graphs.items() if each() is not None}
+    assert kept == {"before", "thread", "after"}
 
 
 @pytest.mark.skipif(

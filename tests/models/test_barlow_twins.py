@@ -252,7 +252,7 @@ def test_images_within_0_to_1_are_refused_before_training_and_those_to_255_are_n
         keras.Sequential(layers), (16,), views=ImageViews(Recipe(brightness=0.5))
     )
     model.compile("adamw")
-    with pytest.raises(ValueError, match=r"from 0.*Multiply them by 255"):
+    with pytest.raises(ValueError, match=r"from 0.*from_array.*by 255"):
         model.fit(*form(images / 255), verbose=0)
     assert int(model.optimizer.iterations) == 0
     assert np.isfinite(model.fit(*form(images), verbose=0).history["loss"][0])

@@ -91,25 +91,25 @@ def died(died_of, tmp_path):
     return shutil.copytree(died_of, tmp_path / "died")
 
 
-def test_what_died_in_an_epoch_goes_on_as_if_it_had_not(died, images, whole):
+def test_a_run_that_died_in_an_epoch_is_resumed_as_if_it_had_not(died, images, whole):
     train(images, died, resume=True)
     assert_same(died, result(whole))
 
 
-def test_with_ema_what_died_goes_on_with_the_weights_and_not_their_averages(images, tmp_path):
+def test_with_ema_a_run_is_resumed_with_the_weights_and_not_their_averages(images, tmp_path):
     settings = barlow.Settings(epochs=3, batch_size=50, projector=(16, 16), ema=0.9)
 
-    def go_on(run, *callbacks):
+    def train_on(run, *callbacks):
         ways = {"resume": True, "checkpoint_seconds": 0}
         return barlow.pretrain(images, tmp_path / run, settings, callbacks, **ways)
 
     with pytest.raises(RuntimeError, match="dies"):
-        go_on("died", At(7, fail))
-    assert_same(go_on("died"), result(go_on("whole")))
+        train_on("died", At(7, fail))
+    assert_same(train_on("died"), result(train_on("whole")))
 
 
 @pytest.mark.parametrize("step", [4, 12], ids=["of an epoch", "of the run"])
-def test_what_died_at_the_end_goes_on_as_if_it_had_not(step, images, tmp_path, whole):
+def test_a_run_that_died_at_an_end_is_resumed_as_if_it_had_not(step, images, tmp_path, whole):
     class Fail(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if STEPS * epoch == step:
@@ -125,7 +125,7 @@ def test_what_died_at_the_end_goes_on_as_if_it_had_not(step, images, tmp_path, w
     assert_same(tmp_path / "run", result(whole))
 
 
-def test_sigterm_leaves_a_run_that_goes_on(images, tmp_path, whole):
+def test_sigterm_leaves_a_run_that_is_resumed(images, tmp_path, whole):
     before = signal.getsignal(signal.SIGTERM)
     interrupt = At(6, lambda: os.kill(os.getpid(), signal.SIGTERM))
     run = train(images, tmp_path / "run", interrupt, checkpoint_seconds=1e6)
@@ -161,7 +161,7 @@ def flip(content):
     [lambda content: b"", lambda content: content[: len(content) // 2], flip, lambda c: c[:-1]],
     ids=["empty", "half", "one bit", "last byte"],
 )
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, tmp_path):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(damage, tmp_path):
     rng = np.random.default_rng(0)
     for step in (1, 2):
         variables = [rng.normal(size=1000), rng.normal(size=())]
@@ -172,7 +172,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, tmp_path):
         assert checkpoints.load(tmp_path).step == 1
 
 
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(died, images, whole):
+def test_a_run_is_resumed_from_the_checkpoint_before_a_damaged_one(died, images, whole):
     newest = max((died / runs.CHECKPOINTS).iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
     with pytest.warns(UserWarning, match="damaged"):
@@ -197,7 +197,7 @@ def test_where_there_is_no_room_for_a_checkpoint_those_before_it_stay(tmp_path):
 
 
 @pytest.mark.parametrize("every", [0, 1e6], ids=["with checkpoints", "without"])
-def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_path):
+def test_nan_ends_training_and_is_not_saved(every, images, tmp_path):
     class Spoil(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if batch == 2:
@@ -217,7 +217,7 @@ def test_what_is_not_a_number_ends_training_and_is_not_kept(every, images, tmp_p
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["within", "at the end"])
-def test_the_layer_is_named_from_which_on_nothing_is_a_number(last, images, tmp_path):
+def test_the_first_layer_with_nan_is_named(last, images, tmp_path):
     names = []
 
     class Spoil(keras.callbacks.Callback):

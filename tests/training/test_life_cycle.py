@@ -163,7 +163,9 @@ def test_two_images_leave_json_and_a_run_that_is_read(images, tmp_path):
         def on_epoch_end(self, epoch, logs=None):
             logs.update(worst=float("inf"), note="no number", table=np.ones((2, 2)))
 
-    settings = barlow.Settings(epochs=np.int64(1), projector=(8,), learning_rate=np.float32(1e-3))
+    settings = barlow.Settings(
+        epochs=np.int64(1), projector=(8,), learning_rate=np.float32(1e-3), seed=np.uint32(3)
+    )
     run = barlow.pretrain(images[:2], tmp_path / "run", settings, [Add()])
     row = strictly((run / runs.METRICS).read_text())
     assert row["alpha_req"] is row["worst"] is None
@@ -199,3 +201,18 @@ def test_a_training_leaves_no_thread_no_images_and_no_model(end, images, tmp_pat
     assert [each.name for each in set(threading.enumerate()) - before] == []
     assert len(seen) >= 4
     assert [each() for each in seen if each() is not None] == []
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others keep no graphs")
+def test_a_training_leaves_no_graph(images, tmp_path):
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    def count():
+        gc.collect()
+        return sum(type(each) is FuncGraph for each in gc.get_objects())
+
+    counts = []
+    for number in range(3):
+        barlow.pretrain(images, tmp_path / str(number), SETTINGS)
+        counts.append(count())
+    assert counts[2] <= counts[1] + 8  # of reading the images, which Keras keeps

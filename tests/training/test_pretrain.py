@@ -51,7 +51,7 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
     np.testing.assert_allclose(
         encoder.predict(images, verbose=0), model.encoder.predict(images, verbose=0), atol=1e-5
     )
-    model.fit(images, batch_size=64, verbose=0)  # its optimizer goes on
+    model.fit(images, batch_size=64, verbose=0)  # its optimizer is loaded, too
 
 
 def test_the_picture_is_a_picture(images, tmp_path):
@@ -134,7 +134,9 @@ def test_paths_and_colour_images_are_taken_and_a_batch_is_never_more_than_all(tm
     assert (config["views"], config["batch_size"]) == ("photos", 40)
 
 
-def test_images_that_go_bad_are_named_in_the_run_and_nothing_else_is_lost(images, tmp_path):
+def test_images_that_cannot_be_read_later_are_named_in_the_run_and_no_others_are_lost(
+    images, tmp_path
+):
     def read(i):
         if i == 7:
             raise data.BadImage("7.png", "it is empty")

@@ -7,7 +7,7 @@ from barlow.backend.choice import BACKENDS, choose
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
 from barlow.backend.devices import devices
 from barlow.backend.log import quiet
-from barlow.backend.memory import keep_freed_memory, maps_memory_anew
+from barlow.backend.memory import forgetting_graphs, keep_freed_memory, maps_memory_anew
 from barlow.backend.operations import (
     batch_normalization,
     compiled,
@@ -31,6 +31,7 @@ __all__ = [
     "cond",
     "custom_gradient",
     "devices",
+    "forgetting_graphs",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
     "in_custom_replica_loop",

@@ -1,7 +1,11 @@
 """Memory that a backend keeps, or takes anew from the system in every call."""
 
+import contextlib
 import ctypes
 import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h: what to give back, what to map apart
 
@@ -32,3 +36,53 @@ def keep_freed_memory() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def forgetting_graphs() -> Iterator[None]:
+    """Let TensorFlow forget the graphs that this thread makes in the block.
+
+    TensorFlow registers every gradient of ``tf.custom_gradient`` for the life of the process, and
+    with it the graph that it is part of: all of a training step. Those that are registered in the
+    block are deleted at its end, so a graph made in it is not to be differentiated afterwards.
+    Nothing changes with the other backends.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    known = _gradients()
+    outer, _thread.names = getattr(_thread, "names", None), []
+    try:
+        yield
+    finally:
+        for name in _thread.names:
+            known.pop(name, None)
+        _thread.names = outer
+
+
+_thread = threading.local()  # `names`: of gradients that were registered in a block
+
+
+class _Noted(dict[str, Any]):
+    """Gradients by name. Other threads may make graphs of their own meanwhile, which stay."""
+
+    def __setitem__(self, name: str, gradient: Any) -> None:
+        super().__setitem__(name, gradient)
+        names = getattr(_thread, "names", None)
+        if names is not None:
+            names.append(name)
+
+
+def _gradients() -> dict[str, Any]:
+    """What TensorFlow has registered, and notes from now on."""
+    from tensorflow.python.framework import ops  # noqa: PLC0415 - there is no public way
+
+    registry = getattr(ops, "gradient_registry", None)
+    known = getattr(registry, "_registry", None)
+    if registry is None or known is None:
+        return {}  # of another version, in which memory grows as with Keras alone
+    if not isinstance(known, _Noted):
+        registry._registry = known = _Noted(known)
+    return known

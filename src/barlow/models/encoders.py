@@ -18,6 +18,7 @@ from barlow.errors import InvalidInput, did_you_mean
 from barlow.models.conv import conv
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
+from barlow.paths import as_path
 
 ImageShape = tuple[int, ...]
 """Height, width and channels."""
@@ -95,7 +96,7 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
     if name in APPLICATIONS:
         return functools.partial(_application, name)
     if is_file(name):
-        if not pathlib.Path(name).is_file():
+        if not as_path(name).is_file():
             raise InvalidInput(f"There is no encoder at {name}.")
         return lambda _: _loaded(name)
     if is_function(name):
@@ -152,7 +153,7 @@ def _all(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 def _loaded(path: str) -> keras.Model:
     try:
-        return keras.models.load_model(path, compile=False)  # its own loss plays no part
+        return keras.models.load_model(as_path(path), compile=False)  # its own loss plays no part
     except Exception as error:  # of whatever a damaged file leads Keras to
         raise InvalidInput(f"Cannot load the encoder {path}. {_in_words(error)}") from error
 

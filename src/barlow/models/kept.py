@@ -1,4 +1,4 @@
-"""Whether an encoder of the user's own can be read back from a run, in another process."""
+"""Whether another process can load an encoder, which a user wrote, from a run."""
 
 import concurrent.futures
 import contextlib
@@ -44,7 +44,7 @@ def check_kept(encoder: keras.Model, image_shape: tuple[int, ...], module: str =
             path = pathlib.Path(folder) / "encoder.keras"
             encoder.save(path)
             found = _features(keras.models.load_model(path, compile=False), images)
-        # An encoder that draws random values is never the same.
+        # An encoder that draws random values never returns the same.
         if _differ(found, expected) and not _differ(again, expected):
             raise ValueError("Read back, it has other features for the same images")
 
@@ -55,7 +55,9 @@ def check_kept(encoder: keras.Model, image_shape: tuple[int, ...], module: str =
         with _only(_modules(module)), concurrent.futures.ThreadPoolExecutor(1) as thread:
             thread.submit(write_and_read).result()
     except Exception as error:  # of the user's layers, or of Keras for whatever reason
-        reason = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        # Keras tells of every object around the one at fault, and of the whole configuration.
+        *_, innermost = str(error).split("Exception encountered: ")
+        reason = " ".join(innermost.split()).partition(". ")[0].rstrip(".")
         where = f"the module {module}" if module else "a module, and give module:function"
         raise InvalidInput(
             "Another process could not load this encoder from the run, so it is not trained. "

@@ -1,5 +1,6 @@
 """The model of a run: encoder, projector, views, loss and optimizer, each built once."""
 
+import operator
 import os
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ def build(
     image_shape = tuple(pixels.shape[1:])
     name = recommendation.encoder_for(image_shape) if given.encoder == "auto" else given.encoder
     policy = recommendation.dtype_policy(given)
-    keras.utils.set_random_seed(given.seed)
+    keras.utils.set_random_seed(operator.index(given.seed))  # NumPy's integers, too
     with backend.keras_defaults(policy):
         encoder = models.encoder(name, image_shape)
         recommended = recommendation.recommend(len(pixels), image_shape, settings, encoder)

@@ -97,7 +97,8 @@ def pretrain(
     run = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
     resume = resume and runs.is_run(run)
     stays = resume and runs.is_complete(run)
-    with backend.keras_defaults(), contextlib.nullcontext() if stays else lock.locked(run):
+    held = contextlib.nullcontext() if stays else lock.locked(run)
+    with held, backend.keras_defaults(), backend.forgetting_graphs():
         if not resume and not (overwrite and runs.is_run(run)):
             runs.check_free(run)  # another process may have trained there in the meantime
         images = data.as_images(images)

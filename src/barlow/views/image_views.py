@@ -139,7 +139,8 @@ class ImageViews(SeededLayer):
                 sample alone, so it cannot rescale them.
 
         Example:
-            >>> barlow.views.ImageViews("photos").check(np.full((2, 8, 8, 3), 128))
+            >>> images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3))
+            >>> barlow.views.ImageViews("photos").check(images)
         """
         values = ops.convert_to_numpy(images)  # also from a GPU
         if values.dtype.kind == "V":  # bfloat16, which is no number to NumPy

@@ -1,5 +1,6 @@
 """`SeededLayer`: the seed and the precision of every layer of random views."""
 
+import operator
 from typing import Any
 
 import keras
@@ -23,9 +24,9 @@ class SeededLayer(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.seed = seed
+        self.seed = None if seed is None else operator.index(seed)  # NumPy's integers, too
         self.seed_generator = keras.random.SeedGenerator(
-            None if seed is None else backend.seed_of_31_bits(seed)
+            None if self.seed is None else backend.seed_of_31_bits(self.seed)
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
