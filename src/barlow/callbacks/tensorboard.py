@@ -146,7 +146,7 @@ class TensorBoard(keras.callbacks.Callback):
         optimizer = getattr(self.model, "optimizer", None)
         rate = {"learning_rate": optimizer.learning_rate} if optimizer else {}
         for name, value in {**logs, **rate}.items():
-            with contextlib.suppress(TypeError, ValueError):  # a metric that is not a number
+            with contextlib.suppress(TypeError, ValueError):  # metrics that are no numbers
                 yield summary.scalar(name, float(value))
 
     def _correlation(self) -> np.ndarray:
