@@ -85,3 +85,17 @@ def test_home_is_home_in_every_option(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert (tmp_path / "runs" / "x" / "encoder.keras").is_file()
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the same for all: done once, on JAX")
+def test_a_warning_is_one_line_without_its_place_in_the_code(tmp_path):
+    write(tmp_path / "photos", ["cat"])
+    for path in (tmp_path / "photos").rglob("*.png"):
+        Image.new("RGB", (8, 8)).save(path)  # black
+    small = ["--epochs", "1", "--batch-size", "8", "--projector", "8,8"]
+    command = [COMMAND, "pretrain", tmp_path / "photos", "--out", tmp_path / "run", *small]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert any(line.startswith("Warning: The images are nearly constant") for line in lines)
+    assert not any(".py:" in line for line in lines), done.stderr

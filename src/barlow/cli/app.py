@@ -3,11 +3,12 @@
 import importlib.metadata
 import io
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
-from barlow.cli import doctor, judge, learn
+from barlow.cli import doctor, judge, learn, show
 
 app = typer.Typer(
     help="Learn an image encoder from unlabelled data (Barlow Twins).",
@@ -23,6 +24,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show never ends a command
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = show.warning
     app()
 
 

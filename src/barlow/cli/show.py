@@ -47,6 +47,12 @@ def errors(with_traceback: bool) -> Iterator[None]:
         raise typer.Exit(2 if mendable else 1) from error
 
 
+def warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Show a warning without its place in the code; for ``warnings.showwarning``."""
+    shown = Text.assemble((f"{category.__name__.removeprefix('User')}: ", "yellow"))
+    Console(stderr=True).print(shown.append(printable(message)), soft_wrap=True)
+
+
 def _bug(error: Exception, with_traceback: bool) -> str:
     report = "the traceback above" if with_traceback else "what it prints with --traceback"
     return (

@@ -7,17 +7,16 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from barlow import backend, data, lock, runs, views
+from barlow import backend, data, errors, lock, runs, views
 from barlow import callbacks as watching
 from barlow.data.fingerprint import Fingerprint, differences, fingerprint
-from barlow.errors import InvalidInput, MissingPackage
+from barlow.errors import InvalidInput
 from barlow.settings import Settings
 from barlow.training import checkpoints, interrupts
 from barlow.training.loop import train
@@ -148,10 +147,11 @@ def _train(
         everyone = [stop, *usual, *callbacks, record]  # it records what the others add
         train(model, images.pixels, recommended, record, everyone, write_skipped)
         ended_early = record.ended_early and not stop.interrupted
-        _write(run, networks, before, _correlation(networks, sample))
+        _write(run, networks)
+        with errors.as_warning("The run has no cross-correlation and no picture"):
+            _draw(run, before, _correlation(networks, sample))
         if ended_early or record.step == recommended.epochs * steps:
             checkpoints.remove(run)
-        _draw(run)
 
 
 def _begin(
@@ -176,10 +176,8 @@ def _begin(
     return write_skipped
 
 
-def _write(run: pathlib.Path, networks: Networks, before: np.ndarray, after: np.ndarray) -> None:
-    """Write what a training leaves: networks and cross-correlations."""
-    with runs.replacing(run / runs.CORRELATION) as path:
-        np.savez(path, before=before, after=after)
+def _write(run: pathlib.Path, networks: Networks) -> None:
+    """Write the networks."""
     model, encoder, _ = networks
     encoder.set_weights(model.encoder.get_weights())
     for name, network in ((runs.ENCODER, encoder), (runs.MODEL, model)):
@@ -187,14 +185,14 @@ def _write(run: pathlib.Path, networks: Networks, before: np.ndarray, after: np.
             network.save(path)
 
 
-def _draw(run: pathlib.Path) -> None:
-    """The picture of the training, if Matplotlib is there."""
-    try:
+def _draw(run: pathlib.Path, before: np.ndarray, after: np.ndarray) -> None:
+    """Write the cross-correlations, and the picture of the training if Matplotlib is there."""
+    with runs.replacing(run / runs.CORRELATION) as path:
+        np.savez(path, before=before, after=after)
+    with errors.as_warning("The run has no picture"):
         from barlow import report  # noqa: PLC0415 - if it can be
 
         report.draw_training(run)
-    except MissingPackage as missing:
-        warnings.warn(f"The run has no picture. {missing}", stacklevel=3)
 
 
 def _correlation(networks: Networks, sample: data.Images) -> np.ndarray:
