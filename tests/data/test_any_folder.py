@@ -105,6 +105,9 @@ def make(folder, random):
     return sum(len(files) for _, _, files in os.walk(folder))
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", params=SEEDS)
 def folder(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("any")

@@ -30,7 +30,7 @@ PAGES = ("first", "all")
 """Which pages of a file with several are images."""
 
 _DEFAULT_SIZE = (32, 32)
-_LOOKS = 64  # images that are looked at to judge a set
+_LOOKS = 32  # images that are looked at to judge a set
 
 
 class _Found(NamedTuple):
