@@ -49,6 +49,7 @@ def run(*arguments, **options):
         (["pretrain", "x", "--out", "y", "--optimizer", "moun"], 2, "Did you mean 'muon'?"),
         (["pretrain", "x", "--out", "y", "--views", "photo"], 2, "Did you mean 'photos'?"),
         (["pretrain", "x", "--out", "y", "--projector", "a"], 2, "numbers with commas"),
+        (["pretrain", "x", "--out", "/dev/null/y"], 2, "No run can be written at"),
         (["pretrian", "x"], 2, "pretrian"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -198,7 +198,9 @@ def test_a_training_leaves_no_thread_no_images_and_no_model(end, images, tmp_pat
     before = set(threading.enumerate())
     train()
     gc.collect()
-    assert [each.name for each in set(threading.enumerate()) - before] == []
+    names = [each.name for each in set(threading.enumerate()) - before]
+    # TensorFlow's own threads have a dummy each, if they have called Python.
+    assert [name for name in names if not name.startswith("Dummy")] == []
     assert len(seen) >= 4
     assert [each() for each in seen if each() is not None] == []
 
