@@ -153,7 +153,7 @@ def range_of(values: NDArray[Any]) -> Range:
     """
     if values.dtype.kind not in "buif":
         raise InvalidInput(f"Pixels must be numbers. Received: dtype {values.dtype}.")
-    kind = values.dtype.kind.replace("u", "i")
+    kind, values = values.dtype.kind.replace("u", "i"), np.atleast_1d(values)
     whole = Range(kind, float(values.min()), float(values.max()), values.size)
     if kind != "f" or (whole.low >= 0 and whole.high <= 1):
         return whole
@@ -293,9 +293,7 @@ def _way_out(values: Range) -> str:
     return "Divide them by their largest possible value."
 
 
-def _chunks(values: NDArray[Any]) -> Iterable[Any]:
-    """Indices of parts of an array, so that what is made of a part takes little memory."""
-    if not values.ndim:
-        return [...]
+def _chunks(values: NDArray[Any]) -> Iterable[slice]:
+    """Parts of an array along its first axis, of each of which copies take little memory."""
     rows = max(1, _CHUNK * len(values) // max(1, values.size))
     return [slice(first, first + rows) for first in range(0, len(values), rows)]

