@@ -128,6 +128,7 @@ def test_a_policy_that_is_not_trained_with_is_named_unless_another_is_set(policy
     assert keras.config.dtype_policy().name == policy
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")  # JAX's, of any model
 @pytest.mark.parametrize("floats", FLOATS)
 def test_a_model_is_fitted_in_the_floats_of_its_user(floats, images):
     keras.config.set_floatx(floats)
