@@ -176,16 +176,13 @@ def vectors(encoder: keras.Model, images: data.Images, batch_size: int) -> NDArr
 
     Args:
         encoder: Model from images to ``[batch, features]``.
-        images: At least one image, and at most ``batch_size``. They are filled up to a batch:
-            another size would be compiled anew.
+        images: At least one image, and at most ``batch_size``.
         batch_size: Images of a batch.
 
     Returns:
         Shape ``[images, features]``.
     """
-    fill = np.arange(batch_size) % len(images)
-    pixels = images.pixels if len(images) == batch_size else images.pixels[fill]
-    return backend.predict(encoder, pixels)[: len(images)].astype("float32")
+    return backend.predict(encoder, images.pixels[:], batch_size).astype("float32")
 
 
 def check_finite(vectors: NDArray[np.float32], names: NDArray[np.object_]) -> NDArray[np.float32]:

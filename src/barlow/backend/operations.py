@@ -44,7 +44,7 @@ def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], A
     return keras.ops.cond(predicate, if_true, if_false)
 
 
-def predict(model: Any, inputs: Any) -> Any:
+def predict(model: Any, inputs: Any, batch_size: int | None = None) -> Any:
     """Outputs of a model for one batch, in inference mode, as NumPy arrays.
 
     With PyTorch they are not compiled. Keras would have ``torch.compile`` work on a model that is
@@ -53,13 +53,24 @@ def predict(model: Any, inputs: Any) -> Any:
     Args:
         model: Keras model.
         inputs: A batch of its inputs.
+        batch_size: Where the model is compiled, fewer inputs are filled up to so many: another
+            size would be compiled anew. Defaults to ``None``, never.
+
+    Returns:
+        As many outputs as inputs.
     """
     import keras  # noqa: PLC0415
 
     if keras.backend.backend() != "torch":
-        return model.predict_on_batch(inputs)
+        count = len(inputs)
+        if batch_size and count < batch_size:
+            inputs = inputs[[row % count for row in range(batch_size)]]
+        outputs = model.predict_on_batch(inputs)
+        return keras.tree.map_structure(lambda output: output[:count], outputs)
     import torch  # noqa: PLC0415
 
+    if getattr(getattr(inputs, "flags", None), "writeable", False):
+        inputs = torch.from_numpy(inputs)  # shares the memory, where Keras would copy
     with torch.no_grad():
         outputs = model(inputs, training=False)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
