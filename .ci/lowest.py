@@ -11,3 +11,4 @@ for name, version in re.findall(r"'([\w-]+)>=([\d.]+)'", str(used)):
     print(f"{name}=={version}")
     if name == "tensorflow":  # the same without what GPUs need
         print(f"tensorflow-cpu=={version}")
+print("pyparsing==3.1.0")  # Matplotlib's: the lowest Matplotlib calls what later ones deprecate

@@ -9,7 +9,7 @@ import pathlib
 # imported. JAX 0.5 and TensorFlow 2.18 refuse the third: set XLA_FLAGS there.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false",
 )
 
@@ -34,6 +34,15 @@ if keras.backend.backend() == "tensorflow":
     # Two devices for tests under tf.distribute; they must be there before anything runs.
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave what is marked ``once`` to PyTorch."""
+    if keras.backend.backend() != "torch":
+        once = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
+
 
 _ORACLE = np.load(pathlib.Path(__file__).with_name("barlow_cases.npz"), allow_pickle=False)
 CASES = sorted({key.split("/")[0] for key in _ORACLE.files})

@@ -70,6 +70,7 @@ def test_the_examples_of_a_module_run(name):
     assert result.failed == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "```python" in page.read_text()], ids=name_of
 )

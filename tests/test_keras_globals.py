@@ -91,9 +91,7 @@ def test_views_are_the_same_whatever_the_global_settings(data_format, floats, im
 @pytest.mark.parametrize(
     ("data_format", "floats", "optimizer"),
     [
-        ("channels_first", "float32", "muon"),
         ("channels_first", "bfloat16", "lars"),
-        ("channels_last", "float16", "adamw"),
         ("channels_last", "float64", "muon"),
     ],
 )
@@ -164,7 +162,7 @@ def test_small_seeds_draw_what_keras_draws():
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (drawn, expected)))
 
 
-@pytest.mark.parametrize("seed", [2**31 - 1, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("seed", [2**31, 2**32 - 1])
 def test_a_run_takes_seeds_up_to_32_bits(seed, images, tmp_path):
     run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**TINY, seed=seed))
     assert runs.read_config(run)["seed"] == seed

@@ -76,6 +76,7 @@ def test_the_demo_ends_with_a_table_a_picture_and_the_rows(barlow, tmp_path):
     assert (tmp_path / "demo" / runs.PICTURE).exists()
 
 
+@pytest.mark.once
 def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barlow, run, folders):
     for name in ("evaluation.json", "evaluation-2.json"):  # an earlier one is not overwritten
         code, output = barlow("evaluate", run, folders / "classes")
@@ -103,6 +104,7 @@ def test_the_command_and_the_function_give_the_same_run(run, folders, tmp_path):
     assert runs.summary(other).epochs == 2
 
 
+@pytest.mark.once
 def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, folders, tmp_path):
     arguments = ("pretrain", folders / "plain", "--out", tmp_path / "run", "--epochs", 2)
     code, output = barlow(*arguments, "--batch-size", 64, "--probe", folders / "classes")
@@ -122,6 +124,7 @@ def test_a_labelled_set_tells_how_good_the_encoder_is_while_it_learns(barlow, fo
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.once
 def test_images_are_brought_to_the_channels_of_the_encoder(barlow, run, folders, tmp_path):
     for path in (folders / "classes").rglob("*.png"):
         copy = tmp_path / "colour" / path.relative_to(folders / "classes")
@@ -133,6 +136,7 @@ def test_images_are_brought_to_the_channels_of_the_encoder(barlow, run, folders,
     assert "made grey" in output
 
 
+@pytest.mark.once
 def test_bad_files_are_named_and_nothing_else_is_lost(barlow, folders, tmp_path):
     images, out = tmp_path / "images", tmp_path / "run"
     shutil.copytree(folders / "plain", images)
@@ -177,6 +181,7 @@ def test_a_run_is_resumed_overwritten_and_begun_from_another(barlow, run, folder
     assert runs.read_config(out)["epochs"] == 1
 
 
+@pytest.mark.once
 def test_arrays_and_idx_files_train_too(barlow, tmp_path):
     digits = data.digits()
     pixels = digits.pixels[:80, ..., 0]
@@ -191,6 +196,7 @@ def test_arrays_and_idx_files_train_too(barlow, tmp_path):
         assert ("Their labels play no part" in output) == (name == "x.npz")
 
 
+@pytest.mark.once
 def test_patterns_files_lists_and_archives_train_too(barlow, run, folders, tmp_path):
     classes = sorted((folders / "classes").rglob("*.png"))
     lines = [f"{path}\t{path.parent.name}\n" for path in classes]
@@ -215,12 +221,14 @@ def test_patterns_files_lists_and_archives_train_too(barlow, run, folders, tmp_p
     assert "240 grey images of 8 x 8 pixels, with labels" in output
 
 
+@pytest.mark.once
 def test_the_help_tells_what_can_be_learned_from(barlow):
     _, output = barlow("pretrain", "--help")
     for word in ("Folder", "pattern", ".txt", ".csv", ".tsv", ".parquet", ".tar", ".npy", "IDX"):
         assert word in output
 
 
+@pytest.mark.once
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -260,6 +268,7 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         assert sorted(run.iterdir()) == before
 
 
+@pytest.mark.once
 def test_settings_are_shown_with_their_reasons_and_kept_in_the_run(barlow, folders, tmp_path):
     code, output = barlow("recommend", folders / "plain", "--batch-size", 64)
     assert code == 0, output
@@ -278,6 +287,7 @@ def test_settings_are_shown_with_their_reasons_and_kept_in_the_run(barlow, folde
     assert config["reasons"]["batch_size"] == "all the images"
 
 
+@pytest.mark.once
 def test_encoders_are_listed_with_their_sizes(barlow):
     code, output = barlow("encoders")
     assert code == 0, output
@@ -308,6 +318,7 @@ def test_an_encoder_of_the_user_trains_and_is_evaluated(folders, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.once
 def test_without_a_command_the_help_is_shown(barlow):
     _, output = barlow()
     for command in ("demo", "pretrain", "evaluate"):
@@ -338,6 +349,7 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     assert (out / runs.PICTURE).exists()
 
 
+@pytest.mark.once
 def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path):
     sheet = tmp_path / "sheet.png"
     code, output = barlow(

@@ -100,3 +100,13 @@ def test_a_probe_that_is_left_out_is_a_dash_in_the_table():
              if "│" in line}  # fmt: skip
     assert [cell.strip() for cell in lines["pixels, 32 x 32"]] == ["0.500 ±0.100", "-"]
     assert [cell.strip() for cell in lines["learned"]] == ["0.750 ±0.100", "0.875"]
+
+
+def test_a_training_that_a_callback_ended_says_so():
+    metrics = {"loss": 2.0, "invariance": 1.5, "redundancy": 0.5}
+    with show.console.capture() as capture:
+        show.training(runs.Summary(7, 30, True, 1.0, metrics, 16.0, 0.1))
+        show.training(runs.Summary(30, 30, True, 1.0, metrics, 16.0, 0.1))
+    early, whole = capture.get().split("Trained 7 epochs")
+    assert "A callback ended training after epoch 7 of 30." in early
+    assert "callback" not in whole

@@ -35,6 +35,7 @@ def run(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -71,6 +72,7 @@ def imports():
     return sorted(found - {"barlow", "__future__"})
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_what_lies_in_the_working_folder_is_data_and_not_code(tmp_path):
     """Modules named like every import are never run, but one that `--encoder` names."""
@@ -118,6 +120,7 @@ def invoke():
     return call
 
 
+@pytest.mark.once
 def test_an_error_that_is_not_the_users_is_told_as_a_bug(invoke, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.zeros((4, 8, 8)))
 
@@ -137,6 +140,7 @@ def test_an_error_that_is_not_the_users_is_told_as_a_bug(invoke, tmp_path, monke
     assert "in broken" in output
 
 
+@pytest.mark.once
 def test_an_error_of_the_user_is_one_sentence_and_shows_where_on_request(invoke, tmp_path):
     arguments = ["recommend", tmp_path / "nowhere"]
     code, output = invoke(*arguments)
@@ -147,6 +151,7 @@ def test_an_error_of_the_user_is_one_sentence_and_shows_where_on_request(invoke,
     assert "Traceback" in output
 
 
+@pytest.mark.once
 def test_recipe_is_a_hidden_name_of_recommend(invoke, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((40, 8, 8)))
     assert invoke("recipe", tmp_path / "x.npy") == invoke("recommend", tmp_path / "x.npy")
@@ -155,6 +160,7 @@ def test_recipe_is_a_hidden_name_of_recommend(invoke, tmp_path):
     assert not re.search(r"\brecipe\b", output)
 
 
+@pytest.mark.once
 def test_the_doctor_tells_versions_backend_devices_and_memory(invoke):
     code, output = invoke("doctor")
     assert code == 0
@@ -163,6 +169,7 @@ def test_the_doctor_tells_versions_backend_devices_and_memory(invoke):
     assert "Nothing is missing." in output
 
 
+@pytest.mark.once
 def test_the_doctor_tells_what_is_missing_and_how_to_install_it():
     """Without the packages of the extras, and without a backend, which a path leaves out."""
     program = (
@@ -184,6 +191,7 @@ def test_the_doctor_tells_what_is_missing_and_how_to_install_it():
         assert word in done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["install-completion", "show-completion"])
 def test_the_shell_completes_commands_options_and_choices(name, invoke):
     _, output = invoke("--help")

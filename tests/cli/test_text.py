@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from barlow.cli import app
 
+pytestmark = pytest.mark.once
+
 COMMAND = pathlib.Path(sys.executable).with_name("barlow")
 LATIN_1 = os.fsdecode(b"caf\xe9")
 TERMINALS = {

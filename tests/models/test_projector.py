@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from barlow import models
@@ -17,3 +18,7 @@ def test_the_projector_is_the_one_of_the_paper():
 def test_widths_that_are_none_are_refused(widths):
     with pytest.raises(ValueError, match="positive integers"):
         models.projector(16, widths)
+
+
+def test_widths_may_be_of_numpy():
+    assert models.projector(16, np.array([8, 4])).output_shape == (None, 4)

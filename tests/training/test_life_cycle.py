@@ -44,17 +44,19 @@ def interrupt(_, when):
 
 
 @pytest.mark.parametrize(
-    "callback",
+    ("callback", "ema"),
     [
-        lambda: keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9),
-        lambda: keras.callbacks.EarlyStopping(
-            "rank_me", patience=1, min_delta=1e9, mode="max", restore_best_weights=True
+        (lambda: keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9), None),
+        (
+            lambda: keras.callbacks.EarlyStopping(
+                "rank_me", patience=1, min_delta=1e9, mode="max", restore_best_weights=True
+            ),
+            0.9,
         ),
-        lambda: Call("on_epoch_end", stop),
+        (lambda: Call("on_epoch_end", stop), None),
     ],
     ids=["EarlyStopping", "with the best weights", "own"],
 )
-@pytest.mark.parametrize("ema", [None, 0.9])
 def test_a_run_that_a_callback_ends_after_an_epoch_is_complete(callback, ema, images, tmp_path):
     settings = barlow.Settings(**{**vars(SETTINGS), "ema": ema})
     run = barlow.pretrain(images, tmp_path / "run", settings, [callback()], checkpoint_seconds=0)
@@ -84,6 +86,7 @@ def test_a_run_that_is_stopped_otherwise_is_resumed_to_its_end(callback, images,
     assert [row["epoch"] for row in runs.read_metrics(run)] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("way", [{}, {"resume": True}, {"overwrite": True}], ids=str)
 def test_while_a_run_trains_no_other_begins_resumes_or_replaces_it(way, images, tmp_path):
     run, refused = tmp_path / "run", []
@@ -106,11 +109,12 @@ def test_while_a_run_trains_no_other_begins_resumes_or_replaces_it(way, images, 
     assert not (run / lock.NAME).exists()
 
 
+@pytest.mark.once
 def test_of_two_new_runs_at_once_in_a_folder_the_second_is_refused_at_once(images, tmp_path):
-    run, seen = tmp_path / "run", []
+    run, seen, first = tmp_path / "run", [], threading.Lock()
 
     def read(i):
-        if not seen:
+        if first.acquire(blocking=False):  # threads read many at once
             seen.append((run / runs.CONFIG).exists())
             with pytest.raises(FileExistsError, match="in training"):
                 barlow.pretrain(images, run, SETTINGS)
@@ -134,6 +138,7 @@ def strictly(text):
     return json.loads(text, parse_constant=refuse)
 
 
+@pytest.mark.once
 @given(content=st.dictionaries(st.text(), JSON))
 def test_whatever_a_run_writes_is_json(content, tmp_path_factory):
     path = tmp_path_factory.mktemp("json") / "file.json"
@@ -141,6 +146,7 @@ def test_whatever_a_run_writes_is_json(content, tmp_path_factory):
     assert strictly(path.read_text()).keys() == content.keys()
 
 
+@pytest.mark.once
 @given(rows=st.lists(st.dictionaries(st.text(), st.floats() | st.floats(width=32).map(np.float32))))
 def test_metrics_are_json_and_read_as_numbers(rows, tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
@@ -156,6 +162,7 @@ def test_metrics_are_json_and_read_as_numbers(rows, tmp_path_factory):
             np.testing.assert_equal(found[name], float(expected))
 
 
+@pytest.mark.once
 def test_two_images_leave_json_and_a_run_that_is_read(images, tmp_path):
     """alpha-ReQ has no value then; the settings are NumPy's numbers, and a callback adds more."""
 

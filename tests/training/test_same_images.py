@@ -10,6 +10,8 @@ from PIL import Image
 import barlow
 from barlow import data, runs
 
+pytestmark = pytest.mark.once
+
 SETTINGS = barlow.Settings(epochs=2, batch_size=8, projector=(4,))
 
 

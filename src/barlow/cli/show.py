@@ -106,6 +106,8 @@ def training(ended: "runs.Summary") -> None:
             f"Interrupted in epoch {ended.epochs} of {ended.planned}. The same command with "
             "--resume continues."
         )
+    elif ended.epochs < ended.planned:
+        console.print(f"A callback ended training after epoch {ended.epochs} of {ended.planned}.")
     console.print(
         f"Trained {ended.epochs} epochs in {ended.seconds:.0f} s. "
         f"Loss {metrics['loss']:.4g} = invariance {metrics['invariance']:.4g} + redundancy "

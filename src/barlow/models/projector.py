@@ -1,5 +1,6 @@
 """The projector between an encoder and the loss."""
 
+import operator
 from collections.abc import Sequence
 
 import keras
@@ -32,8 +33,13 @@ def projector(
         >>> barlow.models.projector(128, (512, 256)).output_shape
         (None, 256)
     """
-    if not widths or any(not isinstance(width, int) or width < 1 for width in widths):
-        raise InvalidInput(f"`widths` must be positive integers. Received: widths={widths}.")
+    given = widths
+    try:
+        widths = [operator.index(width) for width in widths]  # NumPy's integers, too
+    except TypeError:
+        widths = []
+    if not widths or min(widths) < 1:
+        raise InvalidInput(f"`widths` must be positive integers. Received: widths={given}.")
     with backend.keras_defaults():
         inputs = x = keras.Input((features,), name="features")
         for width in widths[:-1]:
