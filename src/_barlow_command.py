@@ -10,3 +10,7 @@ def main() -> None:
     from barlow.cli import main as command  # noqa: PLC0415
 
     command()
+
+
+if __name__ == "__main__":  # as torchrun starts it
+    main()

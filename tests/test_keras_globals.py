@@ -157,7 +157,7 @@ def test_views_take_seeds_of_any_size_and_each_draws_its_own(seed, images):
 
 def test_small_seeds_draw_what_keras_draws():
     for seed in (0, 5, 2**31 - 1):
-        drawn = views.ImageViews("photos", seed=seed).uniform((4,))
+        drawn = views.ImageViews("photos", seed=seed).uniform(backend.Share(4, 0, 4), ())
         expected = keras.random.uniform((4,), seed=keras.random.SeedGenerator(seed))
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (drawn, expected)))
 

@@ -5,7 +5,7 @@ And Keras' global settings.
 
 from barlow.backend.choice import BACKENDS, choose
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
-from barlow.backend.devices import devices
+from barlow.backend.devices import check_devices, devices, on_devices
 from barlow.backend.log import quiet
 from barlow.backend.memory import forgetting_graphs, keep_freed_memory, maps_memory_anew
 from barlow.backend.operations import (
@@ -16,31 +16,75 @@ from barlow.backend.operations import (
     fuses_batch_normalization,
     fuses_exact_batch_normalization,
     predict,
-    pull_back,
     repeat,
+    vjp,
 )
-from barlow.backend.replicas import in_custom_replica_loop
+from barlow.backend.processes import (
+    exchange,
+    join_processes,
+    launch,
+    noticing_the_lost,
+    process_count,
+    process_index,
+)
+from barlow.backend.replicas import (
+    Share,
+    apart,
+    arrays_are_global,
+    device_count,
+    in_custom_replica_loop,
+    is_apart,
+    is_fully_sharded,
+    replica_count,
+    replicas_are_processes,
+    share,
+    synchronize,
+    total,
+    train_step,
+    unscaled,
+)
 from barlow.backend.tensor import Tensor
 
 __all__ = [
     "BACKENDS",
+    "Share",
     "Tensor",
+    "apart",
+    "arrays_are_global",
     "batch_normalization",
+    "check_devices",
     "choose",
     "compiled",
     "cond",
     "custom_gradient",
+    "device_count",
     "devices",
+    "exchange",
     "forgetting_graphs",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
     "in_custom_replica_loop",
+    "is_apart",
+    "is_fully_sharded",
+    "join_processes",
     "keep_freed_memory",
     "keras_defaults",
+    "launch",
     "maps_memory_anew",
+    "noticing_the_lost",
+    "on_devices",
     "predict",
-    "pull_back",
+    "process_count",
+    "process_index",
     "quiet",
     "repeat",
+    "replica_count",
+    "replicas_are_processes",
     "seed_of_31_bits",
+    "share",
+    "synchronize",
+    "total",
+    "train_step",
+    "unscaled",
+    "vjp",
 ]

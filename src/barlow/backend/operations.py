@@ -1,9 +1,12 @@
 """Operations that Keras lacks, or that are not the same on each backend."""
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
+from barlow.backend.processes import process_count
+from barlow.backend.replicas import device_count
 from barlow.backend.tensor import Tensor
 
 
@@ -63,9 +66,14 @@ def predict(model: Any, inputs: Any, batch_size: int | None = None) -> Any:
 
     if keras.backend.backend() != "torch":
         count = len(inputs)
-        if batch_size and count < batch_size:
-            inputs = inputs[[row % count for row in range(batch_size)]]
-        outputs = model.predict_on_batch(inputs)
+        devices = device_count(model) if keras.backend.backend() == "jax" else 1
+        size = -(-max(count, batch_size or 0) // devices) * devices  # JAX divides it evenly
+        if count < size:
+            inputs = inputs[[row % count for row in range(size)]]
+        if process_count() > 1:
+            outputs = _predict_in_process(model, inputs)
+        else:
+            outputs = model.predict_on_batch(inputs)
         return keras.tree.map_structure(lambda output: output[:count], outputs)
     import torch  # noqa: PLC0415
 
@@ -74,6 +82,30 @@ def predict(model: Any, inputs: Any, batch_size: int | None = None) -> Any:
     with torch.no_grad():
         outputs = model(inputs, training=False)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+
+def _predict_in_process(model: Any, inputs: Any) -> Any:
+    """The same on a device of this process, with JAX: other processes have no part in it."""
+    import jax  # noqa: PLC0415
+    import keras  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    if model not in _compiled:
+        known: Any = weakref.proxy(model)  # else what is kept for it would keep it
+        _compiled[model] = jax.jit(
+            lambda weights, states, x: known.stateless_call(weights, states, x, training=False)
+        )
+    if not model.built:
+        model.build(inputs.shape)
+    groups = model.trainable_variables, model.non_trainable_variables
+    values = [[np.asarray(variable.value) for variable in group] for group in groups]
+    outputs, states = _compiled[model](*values, inputs)
+    for variable, state in zip(model.non_trainable_variables, states, strict=True):
+        variable.assign(np.asarray(state))  # such as the seeds of views
+    return keras.tree.map_structure(np.asarray, outputs)
+
+
+_compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def repeat(count: int | Tensor, body: Callable[[Any, Any], Any], carry: Any) -> Any:
@@ -128,27 +160,27 @@ def custom_gradient(
     return differentiable
 
 
-def pull_back(
-    function: Callable[..., tuple[Tensor, Any]], inputs: list[Tensor], upstream: Tensor
-) -> tuple[list[Tensor], Any]:
-    """Gradients of a function that returns a tensor, and something else beside it.
+def vjp(
+    function: Callable[..., tuple[Tensor, Any]], inputs: list[Tensor]
+) -> tuple[Tensor, Callable[[Tensor], list[Tensor]], Any]:
+    """A tensor and its gradients: JAX' function of this name, on each backend.
 
     Args:
         function: From the inputs to a tensor and something else, which is not differentiated.
         inputs: Tensors.
-        upstream: Gradient with respect to the function's tensor, of its shape.
 
     Returns:
-        Gradients with respect to the inputs, zeros where the tensor does not depend on one, and
-        what the function returned beside the tensor.
+        The function's tensor; its pullback, from the gradient with respect to it, of its shape, to
+        those with respect to the inputs, zeros where it does not depend on one, which can be called
+        once; and what the function returned beside the tensor.
     """
     import keras  # noqa: PLC0415
 
     if keras.backend.backend() == "jax":
         import jax  # noqa: PLC0415
 
-        _, differentiate, beside = jax.vjp(function, *inputs, has_aux=True)
-        return list(differentiate(upstream)), beside
+        output, differentiate, beside = jax.vjp(function, *inputs, has_aux=True)
+        return output, lambda upstream: list(differentiate(upstream)), beside
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415
 
@@ -156,17 +188,30 @@ def pull_back(
             tape.watch(inputs)
             output, beside = function(*inputs)
         zero = tf.UnconnectedGradients.ZERO
-        return tape.gradient(output, inputs, upstream, unconnected_gradients=zero), beside
+        return (
+            output,
+            lambda u: tape.gradient(output, inputs, u, unconnected_gradients=zero),
+            beside,
+        )
     import torch  # noqa: PLC0415
 
     leaves = [value.detach().requires_grad_() for value in inputs]
     with torch.enable_grad():
         output, beside = function(*leaves)
-    gradients = torch.autograd.grad(output, leaves, upstream, allow_unused=True)
-    return [
-        torch.zeros_like(leaf) if gradient is None else gradient
-        for leaf, gradient in zip(leaves, gradients, strict=True)
-    ], keras.tree.map_structure(torch.Tensor.detach, beside)
+
+    def pull_back(upstream: Tensor) -> list[Tensor]:
+        gradients = torch.autograd.grad(output, leaves, upstream, allow_unused=True)
+        return [
+            torch.zeros_like(leaf) if gradient is None else gradient
+            for leaf, gradient in zip(leaves, gradients, strict=True)
+        ]
+
+    detach = torch.Tensor.detach
+    return (
+        output.detach(),
+        pull_back,
+        keras.tree.map_structure(lambda value: None if value is None else detach(value), beside),
+    )
 
 
 def fuses_batch_normalization() -> bool:

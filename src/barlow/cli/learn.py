@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -70,12 +71,15 @@ def pretrain(
     background: options.Background = "white",
     pages: options.Pages = "first",
     split: options.Split = None,
+    devices: options.Devices = None,
 ) -> None:
     """Learn an encoder from images; no labels needed."""
     from barlow import runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
+    devices = _processes(devices)
+    if not show.console.quiet:
+        out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before reading
     reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "pages": pages}
     images = read(sources, image_size, **reading, split=split)
     if images.labels is not None:
@@ -84,7 +88,7 @@ def pretrain(
     if probe is not None:
         height, width, channels = images.pixels.shape[1:]
         labelled = read([probe], (height, width), channels=channels, **reading)
-    ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run}
+    ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run, "devices": devices}
     _pretrain(images, out, settings, probe=labelled, **ways)
 
 
@@ -163,8 +167,30 @@ def _pretrain(images: Any, out: pathlib.Path, settings: Settings, **ways: Any) -
 
     with TrainingProgress(out) as progress:
         run = barlow.pretrain(images, out, settings, callbacks=[progress], **ways)
+    if show.console.quiet:
+        return  # the first process writes the run
     show.training(runs.summary(run))
     show.say(f"Run: {run} (encoder {runs.ENCODER}, picture {runs.PICTURE})")
     show.say(f"More to see: tensorboard --logdir {run / runs.TENSORBOARD}")
     if (run / runs.SKIPPED).exists():
         show.say(f"Images that could not be read: {run / runs.SKIPPED}")
+
+
+def _processes(devices: str | None) -> str | None:
+    """Start the processes of this training, or join them; the first one alone prints.
+
+    Args:
+        devices: As given.
+
+    Returns:
+        The devices that each process is to train on.
+    """
+    from barlow import backend  # noqa: PLC0415
+
+    backend.join_processes()
+    show.console.quiet = backend.process_index() > 0
+    alone = backend.replicas_are_processes() and backend.process_count() == 1
+    count = backend.check_devices(devices) if alone and devices else 1
+    if count > 1:
+        raise typer.Exit(backend.launch(count, sys.argv[1:]))
+    return devices

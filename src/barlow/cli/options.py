@@ -52,6 +52,14 @@ Pages = Annotated[
 Split = Annotated[
     str | None, typer.Option(help="Of a folder, the only subfolder to take, such as train.")
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|all",
+        help="Devices of this machine to train on; the result is that of one.",
+        show_default="one, or those of the launcher",
+    ),
+]
 _VERBOSE = Annotated[
     bool, typer.Option("--verbose", help="Show what the backend logs.", show_default=False)
 ]

@@ -8,6 +8,7 @@ import os
 import keras
 import numpy as np
 
+from barlow import backend
 from barlow.data.images import Pixels
 from barlow.data.lazy import BadImage
 from barlow.errors import InvalidInput
@@ -41,6 +42,9 @@ class Batches(keras.utils.PyDataset):
         workers: Threads that read, >= 1; more than the number of cores help if files come over a
             network. Defaults to ``None``: one per core.
         ahead: Batches to read ahead, >= 0; at most ``ahead + 2`` are in memory. Defaults to 2.
+        shard: ``(index, count)``: of ``count`` processes this one, from 0 on, reads its rows of
+            every batch of ``batch_size`` images. Defaults to ``None``: the place of this process in
+            a group of ``torch.distributed`` or ``jax.distributed``, or the whole batch.
 
     Attributes:
         steps_per_epoch: Batches in an epoch.
@@ -74,6 +78,7 @@ class Batches(keras.utils.PyDataset):
         start: int = 0,
         workers: int | None = None,
         ahead: int = 2,
+        shard: tuple[int, int] | None = None,
     ):
         super().__init__()  # for Keras one worker, which asks for the batches in order
         if not 2 <= batch_size <= len(pixels):
@@ -86,6 +91,14 @@ class Batches(keras.utils.PyDataset):
                 raise InvalidInput(f"`{name}` must be at least {smallest}. Received: {value}.")
         if workers is not None and workers < 1:
             raise InvalidInput(f"`workers` must be at least 1, or None. Received: {workers}.")
+        index, processes = shard or (backend.process_index(), backend.process_count())
+        if not 0 <= index < processes <= batch_size:
+            raise InvalidInput(
+                "`shard` must be (index, count) with 0 <= index < count, and at least as many "
+                f"images in a batch. Received: shard={(index, processes)} of {batch_size} images."
+            )
+        bounds = [batch_size * number // processes for number in (index, index + 1)]
+        self._rows = range(*bounds)  # of a batch
         self.steps_per_epoch = len(pixels) // batch_size
         self.skipped: dict[str, str] = {}
         self._pixels, self._batch_size = pixels, batch_size
@@ -120,16 +133,16 @@ class Batches(keras.utils.PyDataset):
         """A batch, and the futures that fill it."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order, first = self._order(epoch), index * self._batch_size
-        batch = np.empty((self._batch_size, *self._pixels.shape[1:]), self._pixels.dtype)
+        batch = np.empty((len(self._rows), *self._pixels.shape[1:]), self._pixels.dtype)
         if isinstance(self._pixels, np.ndarray):
-            chosen = order[first : first + self._batch_size]
+            chosen = order[first + self._rows.start : first + self._rows.stop]
             take = functools.partial(
                 np.take, axis=0, out=batch, mode="clip"
             )  # other modes copy `out`
             return batch, [self._threads.submit(take, self._pixels, chosen)]
         return batch, [
-            self._threads.submit(self._fill, batch[i], order, first + i)
-            for i in range(self._batch_size)
+            self._threads.submit(self._fill, place, order, first + row)
+            for place, row in zip(batch, self._rows, strict=True)
         ]
 
     def _fill(self, place: np.ndarray, order: np.ndarray, position: int) -> None:

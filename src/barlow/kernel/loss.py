@@ -10,6 +10,9 @@ and the exact mean over samples of
     l_n = D - 2 a_n.b_n + (1 - lambda) sum_i c_i a_ni b_ni + lambda q_n
 
 where the quadratic term ``q_n`` has the two forms of :mod:`barlow.kernel.forms`.
+
+Where a batch lies on several replicas, each of them gathers the embeddings of all, computes the
+loss of the whole batch and keeps its own rows. So loss and gradient are those of one device.
 """
 
 from collections.abc import Callable
@@ -105,11 +108,70 @@ def _masked_loss(za: Tensor, zb: Tensor, mask: Tensor, *how: Any) -> Tensor:
     return features + share * (per_sample_loss(za, zb, *how) - features)
 
 
-def invariance(za: Tensor, zb: Tensor) -> Tensor:
-    """Invariance term ``sum_i (1 - c_i)^2`` of two batches ``[..., features]``, a scalar."""
-    a, _ = standardize(widen(_matrix(za)))
-    b, _ = standardize(widen(_matrix(zb)))
-    return ops.sum(ops.square(1.0 - column_mean(a * b)))
+def per_sample_loss_of_replicas(
+    za: Tensor,
+    zb: Tensor,
+    lambda_: float,
+    gradient: Gradient = "closed_form",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """The same for the samples of this replica, in the global batch of all replicas.
+
+    The gradient is that of the sum over the replicas of their values times their upstream
+    gradients. All replicas must call this, a replica without samples too; one that is alone
+    computes :func:`per_sample_loss`.
+
+    Args:
+        za: Embeddings of the first view, shape ``[..., features]``, of this replica.
+        zb: Embeddings of the second view, same shape and dtype.
+        lambda_: Weight of the redundancy term.
+        gradient: As for :func:`per_sample_loss`; on several replicas there are no second
+            derivatives.
+        mask: As for :func:`per_sample_loss`.
+
+    Returns:
+        Values of shape ``[...]``, in float32 or wider.
+    """
+    if backend.replica_count() == 1:
+        return per_sample_loss(za, zb, lambda_, gradient=gradient, mask=mask)
+    leading, features = ops.shape(za)[:-1], za.shape[-1]
+    za, zb = _matrix(za), _matrix(zb)
+    share = backend.share(ops.shape(za)[0])
+    if mask is not None:  # as integers: not every way between devices carries booleans
+        mask = share.gather(ops.reshape(ops.cast(mask, "int32"), (-1,)))
+
+    def loss(both: Tensor) -> tuple[Tensor, None]:
+        a, b = both[:, :features], both[:, features:]
+        return per_sample_loss(a, b, lambda_, gradient=gradient, mask=mask), None
+
+    @backend.custom_gradient
+    def own_values(za: Tensor, zb: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
+        both = share.gather(ops.concatenate([za, zb], axis=1))
+        values, pull_back, _ = backend.vjp(loss, [both])
+
+        def pull_back_own(u: Tensor) -> tuple[Tensor, ...]:
+            (gradient,) = pull_back(share.gather(u))
+            own = share.own(gradient)
+            return tuple(
+                _differentiable_once(dz, za, zb, u) for dz in (own[:, :features], own[:, features:])
+            )
+
+        return share.own(values), pull_back_own
+
+    return ops.reshape(own_values(za, zb), leading)
+
+
+def invariance(za: Tensor, zb: Tensor, share: backend.Share | None = None) -> Tensor:
+    """Invariance term ``sum_i (1 - c_i)^2`` of two batches ``[..., features]``, a scalar.
+
+    Args:
+        za: Embeddings of the first view.
+        zb: Embeddings of the second view, same shape and dtype.
+        share: The share of these samples in the global batch of all replicas. Defaults to
+            ``None``: they are the batch.
+    """
+    a, b = (standardize(widen(_matrix(z)), share)[0] for z in (za, zb))
+    return ops.sum(ops.square(1.0 - column_mean(a * b, share)))
 
 
 def _differentiable_once(gradient: Tensor, *inputs: Tensor) -> Tensor:
@@ -119,8 +181,8 @@ def _differentiable_once(gradient: Tensor, *inputs: Tensor) -> Tensor:
     def guarded(gradient: Tensor, *inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
         def refuse(_: Tensor) -> Any:
             raise NotImplementedError(
-                "The gradient in closed form cannot be differentiated again. For second "
-                "derivatives take Barlow(gradient='autodiff')."
+                "This gradient cannot be differentiated again. For second derivatives take "
+                "Barlow(gradient='autodiff') on one device."
             )
 
         return gradient, refuse

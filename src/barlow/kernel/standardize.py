@@ -23,21 +23,23 @@ _ORDINARY_VARIANCES = (1e-24, 1e24)
 _EPSILON = 1e-36
 
 
-def standardize(z: Tensor) -> tuple[Tensor, Tensor]:
+def standardize(z: Tensor, share: backend.Share | None = None) -> tuple[Tensor, Tensor]:
     """Standardise the columns of a matrix.
 
     Args:
         z: Matrix of shape ``[samples, features]``, float32 or float64, of any scale at which the
             sum of a column is finite.
+        share: The share of these rows in the matrix of all replicas, whose columns are meant; not
+            to be differentiated then. Defaults to ``None``: they are the matrix.
 
     Returns:
         The standardised matrix, same shape, and ``1 / std`` per column, shape ``[features]``;
         both are zero where a column is constant to rounding.
     """
-    mean = column_mean(z)
+    mean = column_mean(z, share)
     centred = z - mean
-    if not _fuses(z):
-        return _in_units(centred, mean)
+    if share is not None or not _fuses(z):
+        return _in_units(centred, mean, share)
     # Batch normalisation of centred columns subtracts their remaining mean too, and is as exact as
     # the passes below. It fails on constant columns and on scales that overflow.
     fused, _, variance = backend.batch_normalization(
@@ -57,18 +59,24 @@ def _fuses(z: Tensor) -> bool:
     return large and backend.fuses_exact_batch_normalization(z)
 
 
-def _in_units(centred: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def _in_units(
+    centred: Tensor, mean: Tensor, share: backend.Share | None = None
+) -> tuple[Tensor, Tensor]:
     """`standardize` of a centred matrix, for any scale, in several passes."""
     # The mean is rounded relative to its own size. Where that is large against the deviation,
     # subtracting the remaining mean removes the error.
-    centred = centred - column_mean(centred)
-    largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
+    centred = centred - column_mean(centred, share)
+    if share is None:
+        largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
+    else:  # a replica may have no rows
+        own = ops.max(ops.abs(centred), axis=0, keepdims=True, initial=0.0)
+        largest = ops.max(backend.share(1).gather(own), axis=0)
     varies = largest > _rounding(mean) * ops.abs(mean)
     # In units of its largest value no column overflows or vanishes when it is squared. Neither the
     # result nor its gradient depends on the unit.
     unit = ops.stop_gradient(ops.where(varies, largest, 1.0))
     centred /= unit
-    variance = column_mean(centred * centred)
+    variance = column_mean(centred * centred, share)
     # The inner `where` keeps the gradient of the branch not taken finite.
     inverse_std = ops.where(varies, ops.rsqrt(ops.where(varies, variance, 1.0)), 0.0)
     return centred * inverse_std, inverse_std / unit
@@ -95,9 +103,11 @@ def standardize_gradient(gradient: Tensor, standardized: Tensor, inverse_std: Te
     return (gradient - column_mean(gradient) - standardized * along) * inverse_std
 
 
-def column_mean(z: Tensor) -> Tensor:
+def column_mean(z: Tensor, share: backend.Share | None = None) -> Tensor:
     """Mean over samples, ``[features]``. Unlike `ops.mean` it keeps float64."""
-    return ops.sum(z, axis=0) / samples(z)
+    if share is None:
+        return ops.sum(z, axis=0) / samples(z)
+    return backend.total(ops.sum(z, axis=0)) / ops.cast(share.total, z.dtype)
 
 
 def samples(z: Tensor) -> Tensor:

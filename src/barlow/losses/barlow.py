@@ -13,6 +13,9 @@ from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.losses.checks import check_embeddings, check_lambda
 
+MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+"""Reductions to the mean over samples, which is the sum of the two terms."""
+
 
 @keras.saving.register_keras_serializable(package="barlow")
 class Barlow(keras.losses.Loss):
@@ -24,6 +27,11 @@ class Barlow(keras.losses.Loss):
     ``L`` is the exact mean of one value per sample, so ``reduction`` and ``sample_weight`` work
     as for any Keras loss. The statistics of a column are always those of the whole batch:
     ``sample_weight`` scales the values of the samples, not their part in the statistics.
+
+    On several replicas, under a ``tf.distribute`` strategy or in a process group of
+    ``torch.distributed``, the batch is the global one: all replicas call the loss together, a mean
+    is that of the global batch on each of them, and so is the gradient once it is summed
+    (TensorFlow) or averaged (``DistributedDataParallel``) over them. See ``docs/scaling.md``.
 
     Args:
         lambda_: Weight of the redundancy term, unitless, >= 0. Defaults to 0.005.
@@ -120,11 +128,19 @@ class Barlow(keras.losses.Loss):
             # Keras' conversion to the dtype of the loss drops the mask before `call`.
             y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
             set_keras_mask(y_pred, mask)
-        return super().__call__(y_true, y_pred, sample_weight)
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        if backend.replica_count() == 1 or self.reduction in (None, "none"):
+            return loss
+        if len(loss.shape):  # Keras returns no scalar for no samples
+            loss = ops.sum(loss)
+        if self.reduction == "sum":
+            return loss
+        weights = sample_weight if self.reduction == "mean_with_sample_weight" else None
+        return _of_global_batch(loss, _divisor(y_pred, weights, mask))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""
-        values = kernel.per_sample_loss(
+        values = kernel.per_sample_loss_of_replicas(
             y_true, y_pred, self.lambda_, gradient=self.gradient, mask=get_keras_mask(y_pred)
         )
         return values + self.margin
@@ -191,6 +207,25 @@ class Barlow(keras.losses.Loss):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Loss from the output of :meth:`get_config`."""
         return cls(**config)
+
+
+def _divisor(y_pred: Tensor, weights: Tensor | None, mask: Tensor | None) -> Tensor:
+    """What a mean over the samples of this replica divides by: their number or their weight."""
+    divided = kernel.widen(ops.ones_like(y_pred[..., 0]) if weights is None else weights)
+    return ops.sum(divided if mask is None else divided * ops.cast(mask, divided.dtype))
+
+
+def _of_global_batch(mean: Tensor, divisor: Tensor) -> Tensor:
+    """The mean over the global batch, on every replica, from the mean over each replica's samples.
+
+    Its gradient is that of the mean of ``count * mean * divisor / sum(divisor)`` over the
+    replicas, so that averaging it, or summing after Keras has divided by their number, is right.
+    """
+    wide = ops.cast(mean, divisor.dtype)  # Keras' own may be another for no samples
+    sums = backend.total(ops.stack([divisor, divisor * ops.stop_gradient(wide)]))
+    whole = ops.where(sums[0] > 0, sums[0], ops.ones_like(sums[0]))
+    own = wide * (backend.replica_count() * divisor / whole)
+    return ops.cast(own + (sums[1] / whole - ops.stop_gradient(own)), mean.dtype)
 
 
 # The loss' name in models that TensorFlow Similarity saved.

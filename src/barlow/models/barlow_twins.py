@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from barlow import backend, errors, kernel, losses
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
+from barlow.losses.barlow import MEANS
+from barlow.models import replicas
+from barlow.models.encoders import features_of
 from barlow.models.fused import Apply, fused
 from barlow.models.inputs import first_inputs, only_input
 from barlow.models.pieces import embed_by_pieces
 from barlow.models.projector import projector as make_projector
-
-# Reductions to the mean over samples, which is the sum of the two terms.
-_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -74,7 +74,7 @@ class BarlowTwins(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        features = _features(encoder)
+        features = features_of(encoder)
         if isinstance(projector, Sequence):
             projector = make_projector(features, tuple(projector))
         elif not isinstance(projector, keras.Model):
@@ -83,10 +83,10 @@ class BarlowTwins(keras.Model):
                 f"(512, 512). Received: {projector}."
             )
         loss = losses.Barlow() if loss is None else loss
-        if not isinstance(loss, losses.Barlow) or loss.reduction not in _MEANS:
+        if not isinstance(loss, losses.Barlow) or loss.reduction not in MEANS:
             raise InvalidInput(
                 "`loss` must be a barlow.losses.Barlow that averages over the samples, with "
-                f"reduction 'auto' or one of {', '.join(map(repr, _MEANS))}. Received: {loss} "
+                f"reduction 'auto' or one of {', '.join(map(repr, MEANS))}. Received: {loss} "
                 f"with reduction {getattr(loss, 'reduction', None)!r}."
             )
         self.encoder = encoder
@@ -167,6 +167,9 @@ class BarlowTwins(keras.Model):
             )
         self.micro_batch_size = micro_batch_size
         self._fused = fused(self.encoder), fused(self.projector)
+        kwargs["jit_compile"] = replicas.check_compiled(
+            self, kwargs.get("jit_compile", "auto"), kwargs.get("steps_per_execution", 1)
+        )
         super().compile(optimizer=optimizer, loss=self.objective, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -187,14 +190,22 @@ class BarlowTwins(keras.Model):
                 beforehand for another reason. Or if the batches are dictionaries in which no
                 single entry has the highest rank.
         """
-        check = getattr(self.views, "check", None)
-        if callable(check):
+        check, many = getattr(self.views, "check", None), backend.device_count(self) > 1
+        if callable(check) or many:
             first, x = first_inputs(x)
-            if first is not None:
+            if first is not None and callable(check):
                 with errors.as_warning("The first inputs are not checked", but=InvalidInput):
                     check(first)
+            if many:
+                replicas.prepare(self, x, first, kwargs.get("batch_size"))
         backend.keep_freed_memory()
         return super().fit(x, *args, **kwargs)
+
+    def train_step(self, *arguments: Any) -> Any:
+        """A step of ``fit``, as Keras'; on PyTorch with the gradients of all processes."""
+        if backend.replicas_are_processes() and backend.replica_count() > 1:
+            return backend.train_step(self, *arguments)
+        return super().train_step(*arguments)
 
     def compute_loss(
         self,
@@ -211,14 +222,18 @@ class BarlowTwins(keras.Model):
         )
         # The terms are those of the plain loss, which is this one unless samples have weights.
         plain, *detached = (ops.stop_gradient(value) for value in (loss, za, zb))
+        samples = ops.shape(za)[0]
+        share = backend.share(samples) if backend.replica_count() > 1 else None
         if sample_weight is not None:
-            plain = self.objective(*detached)
+            plain = kernel.column_mean(self.objective.call(*detached), share)
         else:
+            plain = backend.unscaled(plain)
             for penalty in self.losses:
                 # Not in place, which would change the loss.
                 plain = ops.subtract(plain, ops.stop_gradient(penalty))
-        invariance = kernel.invariance(*detached)
-        samples = ops.shape(za)[0]
+        if share is not None and backend.replicas_are_processes():
+            samples = share.total  # each has metrics of its own, with which another may resume
+        invariance = kernel.invariance(*detached, share=share)
         self.invariance_tracker.update_state(invariance, sample_weight=samples)
         # Keras' floats may be others than the kernel's, which TensorFlow's `-` refuses.
         redundancy = ops.subtract(plain, invariance)
@@ -242,7 +257,12 @@ class BarlowTwins(keras.Model):
         Returns:
             Shape ``[features, features]``; see :func:`barlow.losses.cross_correlation`.
         """
-        za, zb = (np.asarray(z[:, :features], "float32") for z in self.predict(x, verbose=0))
+        if hasattr(x, "shape"):
+            parts = [backend.predict(self, x[row : row + 32], 32) for row in range(0, len(x), 32)]
+            outputs = [np.concatenate(views) for views in zip(*parts, strict=True)]
+        else:
+            outputs = self.predict(x, verbose=0)
+        za, zb = (np.asarray(z[:, :features], "float32") for z in outputs)
         return ops.convert_to_numpy(losses.cross_correlation(za, zb))
 
     def get_config(self) -> dict[str, Any]:
@@ -277,23 +297,3 @@ class BarlowTwins(keras.Model):
         """Compile with the output of :meth:`get_compile_config`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
-
-
-def _features(encoder: keras.Model) -> int:
-    """Length of the encoder's vector of an input."""
-    outputs = getattr(encoder, "outputs", None)
-    if not outputs:
-        raise InvalidInput(
-            "The shape of the encoder's output must be known beforehand. Make it a functional "
-            "model, keras.Model(inputs, outputs), or a keras.Sequential that begins with a "
-            f"keras.Input. Received: {encoder}."
-        )
-    shapes = [tuple(output.shape) for output in outputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
-        raise InvalidInput(
-            "The encoder must return one vector per input, shape [batch, features]; end it with a "
-            "layer such as GlobalAveragePooling2D for images (in keras.applications: "
-            "pooling='avg') or GlobalAveragePooling1D for signals. Received: an encoder with "
-            f"output {', '.join(map(str, shapes))}."
-        )
-    return shapes[0][1]

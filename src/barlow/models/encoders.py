@@ -201,3 +201,27 @@ def _working_folder() -> Iterator[None]:
 
 def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def features_of(encoder: keras.Model) -> int:
+    """Length of the encoder's vector of an input.
+
+    Raises:
+        InvalidInput: If its output is not known to be one vector per input.
+    """
+    outputs = getattr(encoder, "outputs", None)
+    if not outputs:
+        raise InvalidInput(
+            "The shape of the encoder's output must be known beforehand. Make it a functional "
+            "model, keras.Model(inputs, outputs), or a keras.Sequential that begins with a "
+            f"keras.Input. Received: {encoder}."
+        )
+    shapes = [tuple(output.shape) for output in outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
+        raise InvalidInput(
+            "The encoder must return one vector per input, shape [batch, features]; end it with a "
+            "layer such as GlobalAveragePooling2D for images (in keras.applications: "
+            "pooling='avg') or GlobalAveragePooling1D for signals. Received: an encoder with "
+            f"output {', '.join(map(str, shapes))}."
+        )
+    return shapes[0][1]

@@ -61,7 +61,10 @@ def embed_by_pieces(
     ) -> tuple[Tensor, list[Tensor]]:
         part = keras.tree.map_structure(lambda x: _piece(x, index * piece, piece), inputs)
         mapping = zip([*weights, *states], [*values, *others], strict=True)
-        with keras.StatelessScope(state_mapping=list(mapping), collect_losses=True) as scope:
+        with (
+            backend.apart(),  # the replicas of a model do not wait for one another in a loop
+            keras.StatelessScope(state_mapping=list(mapping), collect_losses=True) as scope,
+        ):
             z = ops.stack(embed(part))
         if scope.losses:
             raise InvalidInput(
@@ -102,9 +105,10 @@ def _embeddings(
             def backward(index: Tensor, carry: tuple[list[Tensor], list[Tensor]]) -> Any:
                 sums, others = carry
                 u_piece = ops.slice(u, [0, index * piece, 0], [2, piece, empty.shape[2]])
-                gradients, others = backend.pull_back(
-                    lambda *values: embed_piece(index, list(values), others), values, u_piece
+                _, differentiate, others = backend.vjp(
+                    lambda *values: embed_piece(index, list(values), others), values
                 )
+                gradients = differentiate(u_piece)
                 return [a + b for a, b in zip(sums, gradients, strict=True)], others
 
             zeros = [ops.zeros_like(value) for value in values]

@@ -197,7 +197,7 @@ class Record(keras.callbacks.Callback):
 
     def _save(self, epochs: list[dict[str, float]]) -> None:
         begin = time.perf_counter()
-        variables = [ops.convert_to_numpy(variable.value) for variable in _variables(self.model)]
+        variables = [ops.convert_to_numpy(variable) for variable in _variables(self.model)]
         self._check(variables)
         save(self._run, Checkpoint(self.step, variables, epochs, begin - self._epoch_start))
         self._saved = time.perf_counter()

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
+
+from barlow import backend
 
 
 class Stop(keras.callbacks.Callback):
@@ -22,9 +25,15 @@ class Stop(keras.callbacks.Callback):
         super().__init__()
         self.interrupted = False
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """End the training of all processes at the same step, whichever is interrupted."""
+        if backend.process_count() > 1:
+            self.interrupted = bool(backend.exchange(np.array([int(self.interrupted)])).any())
+            self.model.stop_training |= self.interrupted
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """End the training of an interrupt that came before."""
-        if self.interrupted:
+        if self.interrupted and backend.process_count() == 1:
             self.model.stop_training = True
 
 
@@ -48,7 +57,7 @@ def stop_training(model: keras.Model) -> Iterator[Stop]:
 
     def stop(*_: Any) -> None:
         callback.interrupted = True
-        model.stop_training = True
+        model.stop_training |= backend.process_count() == 1  # else all stop together
         as_usual()
 
     for number in previous:

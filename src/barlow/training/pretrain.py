@@ -17,8 +17,9 @@ from barlow import backend, data, errors, lock, runs, views
 from barlow import callbacks as watching
 from barlow.data.fingerprint import Fingerprint, differences, fingerprint
 from barlow.errors import InvalidInput
+from barlow.paths import as_path
 from barlow.settings import Settings
-from barlow.training import checkpoints, interrupts
+from barlow.training import checkpoints, interrupts, processes
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -39,6 +40,7 @@ def pretrain(
     resume: bool = False,
     overwrite: bool = False,
     from_run: str | os.PathLike[str] | None = None,
+    devices: int | str | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> pathlib.Path:
     """Train an encoder on images without labels, into the folder of a run.
@@ -70,6 +72,10 @@ def pretrain(
             to False.
         from_run: Folder of another run whose weights this one starts from; its encoder must have
             the same structure. Defaults to ``None``, random weights.
+        devices: Number of devices of this machine to train on, or ``"all"``, with the result of
+            one: see ``docs/scaling.md``. With PyTorch each is a process that ``torchrun`` has
+            started. Defaults to ``None``: one, or those that the program has chosen already, as a
+            strategy, a distribution or processes of its launcher.
         checkpoint_seconds: Seconds between checkpoints, >= 0; 0 writes one with every step. More
             if writing takes more than a twentieth of that. Defaults to 60.
 
@@ -77,6 +83,7 @@ def pretrain(
         The folder of the run, see :mod:`barlow.runs`.
 
     Raises:
+        ConnectionError: If another process of the training has ended.
         FileExistsError: If the folder is taken, also by a training that is running.
         FileNotFoundError: If ``images`` is a path where there is nothing, or ``from_run`` is not a
             run.
@@ -93,24 +100,26 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
-    run = runs.check_place(out, resume=resume, overwrite=overwrite)  # before minutes of reading
-    resume = resume and runs.is_run(run)
-    stays = resume and runs.is_complete(run)
-    held = contextlib.nullcontext() if stays else lock.locked(run)
-    with held, backend.keras_defaults(), backend.forgetting_graphs():
-        if not resume and not (overwrite and runs.is_run(run)):
-            runs.check_free(run)  # another process may have trained there in the meantime
-        images = data.as_images(images)
-        if resume:
-            _check_images(run, images)
-        networks = build(images.pixels, settings, from_run)
-        config = _config(networks, images, from_run)
-        if resume:
-            _check_same(runs.read_config(run), config)
-        if not stays:
-            begin = functools.partial(_begin, run, config, images, resume, overwrite)
-            _train(run, networks, images, callbacks, probe, resume, checkpoint_seconds, begin)
-    return run
+    backend.join_processes()
+    with processes.own_folder(as_path(out)) as folder, backend.on_devices(devices):
+        run = runs.check_place(folder, resume=resume, overwrite=overwrite)  # before reading
+        resume = resume and runs.is_run(run)
+        stays = resume and runs.is_complete(run)
+        held = contextlib.nullcontext() if stays else lock.locked(run)
+        with held, backend.keras_defaults(), backend.forgetting_graphs():
+            if not resume and not (overwrite and runs.is_run(run)):
+                runs.check_free(run)  # another process may have trained there in the meantime
+            images = data.as_images(images)
+            if resume:
+                _check_images(run, images)
+            networks = build(images.pixels, settings, from_run)
+            config = _config(networks, images, from_run)
+            if resume:
+                _check_same(runs.read_config(run), config)
+            if not stays:
+                begin = functools.partial(_begin, run, config, images, resume, overwrite)
+                _train(run, networks, images, callbacks, probe, resume, checkpoint_seconds, begin)
+    return as_path(out)
 
 
 def _train(
@@ -134,9 +143,14 @@ def _train(
     sample = data.sample(images, _CORRELATION_IMAGES, recommended.seed)
     before = _correlation(networks, sample)
     checkpoint = checkpoints.load(run) if resume else None
+    processes.check_together(checkpoint)
     if checkpoint:
         checkpoints.restore(model, checkpoint)
-    with interrupts.stop_training(model) as stop, contextlib.ExitStack() as stack:
+    with (
+        backend.noticing_the_lost(),
+        interrupts.stop_training(model) as stop,
+        contextlib.ExitStack() as stack,
+    ):
         for each in usual:
             stack.callback(getattr(each, "close", lambda: None))  # if training fails
         write_skipped = begin()

@@ -69,11 +69,12 @@ class ImageViews(SeededLayer):
         self.recipe = dataclasses.replace(recipe, **changes)
         self.size = None if size is None else (size[0], size[1])
 
-    def call(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def call(self, images: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Two views of each image.
 
         Args:
             images: Shape ``[batch, height, width, channels]``, values 0 .. 255, any dtype.
+            training: Whether the images of all replicas are one batch, for which values are drawn.
 
         Returns:
             Two tensors of shape ``[batch, *size, channels]``, values 0 .. 255, float32.
@@ -86,7 +87,8 @@ class ImageViews(SeededLayer):
             )
         pixels.check_order(images.shape)
         # One call for all draws: in PyTorch a call takes as long as drawing a thousand values.
-        draws = self.uniform((ops.shape(images)[0], 2, count_draws(self.recipe)))
+        share = self.share(images, training)
+        draws = self.uniform(share, (2, count_draws(self.recipe)))
         shape, _ = self.compute_output_shape(images.shape)
         if backend.maps_memory_anew() and 8 * math.prod(shape[1:]) > _LARGE:
             views = self._views_by_pieces(images, draws)
@@ -96,7 +98,9 @@ class ImageViews(SeededLayer):
             views = backend.compiled(self._views)(images, draws)
         if self.recipe.noise:
             deviations = 255.0 * self.recipe.noise * draws[:, :, -1]
-            views = tuple(self._noisy(view, deviations[:, i]) for i, view in enumerate(views))
+            views = tuple(
+                self._noisy(view, deviations[:, i], share) for i, view in enumerate(views)
+            )
         return views
 
     def _views(self, images: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,8 +124,8 @@ class ImageViews(SeededLayer):
         views = ops.map(lambda each: self._views(*each), tuple(pieces))
         return tuple(ops.reshape(view, (-1, *view.shape[2:])) for view in views)
 
-    def _noisy(self, view: Tensor, deviation: Tensor) -> Tensor:
-        noise = keras.random.normal(ops.shape(view), seed=self.seed_generator)
+    def _noisy(self, view: Tensor, deviation: Tensor, share: backend.Share) -> Tensor:
+        noise = self.normal(share, view.shape[1:])
         return ops.clip(view + deviation[:, None, None, None] * noise, 0.0, 255.0)
 
     def check(self, images: Any) -> None:

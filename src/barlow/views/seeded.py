@@ -13,6 +13,8 @@ from barlow.backend import Tensor
 class SeededLayer(keras.layers.Layer):
     """Keras layer whose random draws follow a seed, also after saving and loading.
 
+    On several replicas it draws for all images of the global batch, and each replica takes its own.
+
     It computes in float32, even if the encoder computes in half precision: values, positions and
     random draws need it.
 
@@ -34,11 +36,27 @@ class SeededLayer(keras.layers.Layer):
         with backend.keras_defaults():
             return super().__call__(*args, **kwargs)
 
+    def share(self, inputs: Tensor, training: bool | None) -> backend.Share:
+        """The share of inputs ``[batch, ...]`` in the global batch, which in training is drawn for.
+
+        Without training a replica draws for its own inputs, and waits for no other.
+        """
+        count = ops.shape(inputs)[0]
+        return backend.share(count) if training else backend.Share(count, 0, count)
+
     def uniform(
-        self, shape: tuple[int | Tensor, ...], low: float = 0.0, high: float = 1.0
+        self, share: backend.Share, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0
     ) -> Tensor:
-        """Next uniform draws, of this shape, float32."""
-        return keras.random.uniform(shape, low, high, "float32", seed=self.seed_generator)
+        """Next uniform draws, ``[batch, *shape]``, float32."""
+        shape = (share.total, *shape)
+        return share.own(
+            keras.random.uniform(shape, low, high, "float32", seed=self.seed_generator)
+        )
+
+    def normal(self, share: backend.Share, shape: tuple[int, ...]) -> Tensor:
+        """Next normal draws, ``[batch, *shape]``, float32."""
+        shape = (share.total, *shape)
+        return share.own(keras.random.normal(shape, dtype="float32", seed=self.seed_generator))
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which an equal layer is made."""

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow import backend
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
@@ -95,11 +96,12 @@ class SignalViews(SeededLayer):
         self.time_mask = time_mask
         self.channel_mask = channel_mask
 
-    def call(self, signals: Tensor) -> tuple[Tensor, Tensor]:
+    def call(self, signals: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Two views of each signal.
 
         Args:
             signals: Shape ``[batch, time, channels]``, any units, any dtype.
+            training: Whether the signals of all replicas are one batch, for which values are drawn.
 
         Returns:
             Two tensors of the same shape and units, float32.
@@ -111,7 +113,8 @@ class SignalViews(SeededLayer):
                 f"{tuple(signals.shape)}."
             )
         signals = ops.cast(signals, "float32")
-        return self._view(signals), self._view(signals)
+        share = self.share(signals, training)
+        return self._view(signals, share), self._view(signals, share)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, Any]:
         """Shapes of the two views."""
@@ -130,40 +133,40 @@ class SignalViews(SeededLayer):
             "channel_mask": self.channel_mask,
         }
 
-    def _view(self, signals: Tensor) -> Tensor:
-        batch, (time, channels) = ops.shape(signals)[0], signals.shape[1:]
+    def _view(self, signals: Tensor, share: backend.Share) -> Tensor:
+        time, channels = signals.shape[1:]
         view = signals
         if self.warp or self.crop != (1.0, 1.0):
-            view = _interpolate(view, self._positions(batch, time))
+            view = _interpolate(view, self._positions(share, time))
         if self.scale or self.flip:
-            factor = self.uniform((batch, 1, channels), 1.0 - self.scale, 1.0 + self.scale)
-            flip = self.uniform((batch, 1, channels)) < self.flip
+            factor = self.uniform(share, (1, channels), 1.0 - self.scale, 1.0 + self.scale)
+            flip = self.uniform(share, (1, channels)) < self.flip
             view = view * ops.where(flip, -factor, factor)
         mean = ops.mean(view, axis=1, keepdims=True)
         if self.jitter:
             deviation = ops.std(view, axis=1, keepdims=True)
-            deviation = deviation * self.uniform((batch, 1, 1), 0.0, self.jitter)
-            noise = keras.random.normal((batch, time, channels), seed=self.seed_generator)
+            deviation = deviation * self.uniform(share, (1, 1), 0.0, self.jitter)
+            noise = self.normal(share, (time, channels))
             view = view + deviation * noise
         if self.channel_mask:
-            hidden = self.uniform((batch, 1, channels)) < self.channel_mask
+            hidden = self.uniform(share, (1, channels)) < self.channel_mask
             view = ops.where(hidden, mean, view)
         if self.time_mask:
-            length = self.uniform((batch, 1, 1), 0.0, self.time_mask)
-            start = self.uniform((batch, 1, 1)) * (1.0 - length)
+            length = self.uniform(share, (1, 1), 0.0, self.time_mask)
+            start = self.uniform(share, (1, 1)) * (1.0 - length)
             moment = ((ops.arange(time, dtype="float32") + 0.5) / time)[None, :, None]
             hidden = ops.logical_and(moment >= start, moment < start + length)
             view = ops.where(hidden, mean, view)
         return view
 
-    def _positions(self, batch: int | Tensor, time: int) -> Tensor:
+    def _positions(self, share: backend.Share, time: int) -> Tensor:
         """Position in the signal of each sample of the view, in samples, ``[batch, time]``.
 
         Sample ``k`` covers ``k .. k + 1``. Positions increase: the speed is positive.
         """
-        part = self.uniform((batch, 1), *self.crop)
-        start = self.uniform((batch, 1)) * (1.0 - part)
-        points = self.uniform((batch, _WARP_POINTS, 1), 1.0 - self.warp, 1.0 + self.warp)
+        part = self.uniform(share, (1,), *self.crop)
+        start = self.uniform(share, (1,)) * (1.0 - part)
+        points = self.uniform(share, (_WARP_POINTS, 1), 1.0 - self.warp, 1.0 + self.warp)
         moments = ops.linspace(0.0, _WARP_POINTS - 1.0, time, dtype="float32")
         speed = _interpolate(points, moments[None, :] + 0.5)[..., 0]
         end = ops.cumsum(speed, axis=1)

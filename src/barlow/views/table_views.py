@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from barlow import backend
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
 from barlow.views.seeded import SeededLayer
@@ -47,12 +48,13 @@ class TableViews(SeededLayer):
         self.rate = rate
         self.both = both
 
-    def call(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def call(self, rows: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Two views of each row.
 
         Args:
             rows: Shape ``[batch, features]``, any numeric dtype. Floating-point values become
                 float32, as in any Keras layer; integers keep their dtype.
+            training: Whether the rows of all replicas are one batch, from which values are taken.
 
         Returns:
             Two tensors of the same shape. The first is ``rows`` itself unless ``both``.
@@ -62,7 +64,13 @@ class TableViews(SeededLayer):
                 "Rows must have the shape [batch, features], the number of features known. "
                 f"Received: shape {tuple(rows.shape)}."
             )
-        return self._corrupt(rows) if self.both else rows, self._corrupt(rows)
+        share = self.share(rows, training)
+        if not training or backend.is_apart():
+            return self._corrupt(rows, share) if self.both else rows, self._corrupt(rows, share)
+        everyone = share.gather(rows)  # values come from the rows of all replicas
+        whole = backend.Share(share.total, 0, share.total)
+        first = share.own(self._corrupt(everyone, whole)) if self.both else rows
+        return first, share.own(self._corrupt(everyone, whole))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, Any]:
         """Shapes of the two views."""
@@ -72,11 +80,11 @@ class TableViews(SeededLayer):
         """Configuration from which an equal layer is made."""
         return {**super().get_config(), "rate": self.rate, "both": self.both}
 
-    def _corrupt(self, rows: Tensor) -> Tensor:
+    def _corrupt(self, rows: Tensor, share: backend.Share) -> Tensor:
         batch, features = ops.shape(rows)[0], rows.shape[1]
-        replaced = self.uniform((batch, features)) < self.rate
+        replaced = self.uniform(share, (features,)) < self.rate
         # Another row: 1 to batch - 1 rows further, cyclically.
-        unit = self.uniform((batch, features))
+        unit = self.uniform(share, (features,))
         others = ops.cast(batch - 1, "float32")
         further = 1 + ops.cast(ops.floor(unit * others), "int32")
         donor = (ops.arange(batch, dtype="int32")[:, None] + further) % batch

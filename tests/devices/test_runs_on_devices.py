@@ -1,0 +1,118 @@
+"""Runs on several devices: the metrics of one, and what is left when a process is struck."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from barlow import runs
+
+BACKEND = keras.backend.backend()
+PROGRAM = pathlib.Path(__file__).with_name("run.py")
+EPOCHS, STEPS = 3, 4
+
+pytestmark = pytest.mark.slow
+
+
+def processes_of(devices, folder, *struck, processes=1):
+    """The processes of a run, not yet ended."""
+    command = [str(PROGRAM), str(devices), str(folder), *map(str, struck)]
+    if BACKEND == "torch" and devices > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+        command = launcher + command
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    started = []
+    for number in range(processes):
+        if processes > 1:
+            environment |= {
+                "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+                "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes),
+                "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
+            }
+        started.append(
+            subprocess.Popen(
+                [sys.executable, *command],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return started
+
+
+def train(devices, folder, *struck, processes=1):
+    """Exit codes and all that was printed."""
+    started = processes_of(devices, folder, *struck, processes=processes)
+    try:
+        output = "".join(process.communicate(timeout=300)[0] for process in started)
+    finally:
+        for process in started:
+            process.kill()
+    return [process.returncode for process in started], output
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A run on one device."""
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    codes, output = train(1, folder)
+    assert codes == [0], output
+    return folder
+
+
+def assert_same(run, expected):
+    """Whether a run has the metrics and the encoder of another, and is complete."""
+    assert runs.is_complete(run)
+    for row, other in zip(runs.read_metrics(run), runs.read_metrics(expected), strict=True):
+        for name in ("loss", "invariance"):
+            assert row[name] == pytest.approx(other[name], rel=1e-4)
+    found, wanted = (runs.load_encoder(each).get_weights() for each in (run, expected))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
+    assert not list(run.parent.glob("*partial*"))
+
+
+def test_a_run_on_several_devices_is_that_of_one(one, tmp_path):
+    codes, output = train(4 if BACKEND == "jax" else 2, tmp_path / "run")
+    assert codes == [0], output
+    assert_same(tmp_path / "run", one)
+
+
+def test_a_process_that_is_interrupted_stops_all_and_the_run_is_resumed_on_another_number(
+    one, tmp_path
+):
+    processes = 2 if BACKEND == "jax" else 1
+    struck = 0 if BACKEND == "tensorflow" else 1
+    codes, output = train(2, tmp_path / "run", struck, "SIGINT", processes=processes)
+    assert set(codes) == {0}, output
+    assert not runs.is_complete(tmp_path / "run")
+    assert len(runs.read_metrics(tmp_path / "run")) == 2
+    codes, output = train({"torch": 3, "jax": 4}.get(BACKEND, 1), tmp_path / "run")
+    assert codes == [0], output
+    assert_same(tmp_path / "run", one)
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="one process")
+def test_a_process_that_is_killed_ends_the_others_and_the_run_is_resumed_on_one(one, tmp_path):
+    begin = time.monotonic()
+    processes = 1 if BACKEND == "torch" else 2
+    codes, output = train(2, tmp_path / "run", 1, "SIGKILL", processes=processes)
+    assert 0 not in codes
+    assert time.monotonic() - begin < 120, output
+    assert "SIGKILL" in output or -signal.SIGKILL in codes
+    assert "Another of the 2 processes of this training has ended" in output
+    assert not runs.is_complete(tmp_path / "run")
+    codes, output = train(1, tmp_path / "run")
+    assert codes == [0], output
+    assert_same(tmp_path / "run", one)
