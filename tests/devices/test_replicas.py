@@ -87,6 +87,25 @@ def test_a_convolutional_network_deviates_no_more_than_after_a_disturbance_of_1e
             assert np.abs(found - expected).max() <= control, name
 
 
+SAID = {
+    "indivisible": "Take a multiple of" if BACKEND != "torch" else "",
+    "jit": "jit_compile=True",
+    "steps": "steps_per_execution=2",
+    "local": "Batch normalisation of the layers normal takes the statistics of each device",
+    "same": "barlow.data.Batches",
+    "fully_shard": "`fully_shard` has no effect",
+}
+
+
+def test_what_would_not_be_the_training_of_one_device_is_refused_or_said(many):
+    said = {name.removeprefix("said of "): texts for name, texts in many.items() if "said" in name}
+    for name, texts in said.items():
+        for text in texts:
+            assert SAID[name] in str(text), name
+    if "local" in said:
+        assert "Dropout draws on each device" in str(said["local"][0])
+
+
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras computes its losses in float32 there")
 def test_in_float64_the_weights_are_those_of_one_device_to_ten_digits(tmp_path):
     (expected,) = compute(1, tmp_path, "float64")["dense adamw last"]

@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import sys
+import warnings
 
 REPLICAS, FOLDER = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 FLOATS = (sys.argv[3:] or ["float32"])[0]
@@ -35,7 +36,8 @@ from barlow import backend, data
 from barlow.losses import Barlow
 
 SAMPLES, FEATURES = 17, {"gram": 30, "correlation": 6}
-BATCH = 36  # of a fit: a multiple of all numbers of devices
+# Of a fit: TensorFlow and JAX want a multiple of the number of devices.
+BATCH = 35 if BACKEND == "torch" else 36
 SIZES = {1: [17], 2: [9, 8], 3: [9, 0, 8], 4: [5, 1, 0, 11]}[REPLICAS]
 OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(1e-3),
@@ -154,6 +156,73 @@ def fits(kinds, disturbed=0.0):
     return found
 
 
+def weighted_fit():
+    """Weights after a fit with weighted samples, whose last batch leaves a device without any."""
+    found = {}
+    images = np.random.default_rng(1).integers(0, 256, (BATCH + 3, 8, 8, 1)).astype("uint8")
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, len(images))
+    keras.utils.set_random_seed(1)
+    with devices_scope():
+        views = barlow.views.ImageViews("glyphs", seed=3)
+        model = barlow.BarlowTwins(network("dense", True), (16, 24), views)
+        model.compile(barlow.optimizers.LARS(0.2))
+        model.fit(
+            images,
+            np.zeros(len(images)),
+            sample_weight=weights,
+            batch_size=BATCH,
+            shuffle=False,
+            verbose=0,
+            callbacks=[Keep(found, "dense weighted")],
+        )
+    return found
+
+
+def refusals():
+    """What is said where the training would not be that of one device."""
+    said = {}
+
+    def keep(name, action):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                action()
+            except ValueError as error:
+                said[name] = np.array(str(error))
+                return
+        said[name] = np.array(" ".join(str(each.message) for each in caught))
+
+    def model_of(axis):
+        inputs = keras.Input((8, 8, 1))
+        x = keras.layers.BatchNormalization(axis=axis, name="normal")(inputs)
+        x = keras.layers.Dropout(0.1)(keras.layers.Flatten()(x))
+        views = barlow.views.ImageViews("glyphs", seed=0)
+        return barlow.BarlowTwins(keras.Model(inputs, x), (8,), views)
+
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1)).astype("uint8")
+    with devices_scope():
+        model = model_of(axis=-1)
+        keep("indivisible", lambda: fit(model, data.Batches(images, 2 * REPLICAS + 1, 0)))
+        if BACKEND == "jax":
+            return said
+        keep("jit", lambda: model.compile("sgd", jit_compile=True))
+        keep("steps", lambda: model.compile("sgd", steps_per_execution=2))
+        other = model_of(axis=1)
+        keep("local", lambda: fit(other, data.Batches(images, 4 * REPLICAS, 0)))
+        if BACKEND == "torch":
+            from torch.distributed.fsdp import fully_shard
+
+            keep("same", lambda: fit(model, images))
+            fully_shard(model)
+            keep("fully_shard", lambda: fit(model, data.Batches(images, 12, 0)))
+    return said
+
+
+def fit(model, x):
+    model.compile("sgd")
+    model.fit(x, steps_per_epoch=1, batch_size=12, verbose=0, shuffle=False)
+
+
 def write(found, rank=0):
     np.savez(FOLDER / f"{REPLICAS}-{rank}.npz", **found)
 
@@ -171,6 +240,10 @@ def main():
     if REPLICAS == 1 and FLOATS == "float32":
         disturbed = fits([("conv", "muon")], 1e-7)
         found |= {f"disturbed {name}": values for name, values in disturbed.items()}
+    if BACKEND == "tensorflow" and FLOATS == "float32":
+        found |= weighted_fit()
+    if REPLICAS in (2, 4) and FLOATS == "float32":
+        found |= {f"said of {name}": text for name, text in refusals().items()}
     if BACKEND == "torch":
         found |= losses_of_rows(slice(bounds[rank], bounds[rank + 1]))
     elif BACKEND == "tensorflow" and FLOATS == "float32":

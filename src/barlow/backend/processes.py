@@ -8,18 +8,22 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from barlow.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Who starts many processes says so in variables: torchrun; Keras, or a person who starts them by
 # hand; schedulers that jax.distributed knows.
 _TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _KERAS = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 _COORDINATORS = ("JAX_COORDINATOR_ADDRESS", "COORDINATOR_ADDRESS")
+_INDICES = (
+    *("RANK", "KERAS_DISTRIBUTION_PROCESS_ID"),
+    *("SLURM_PROCID", "OMPI_COMM_WORLD_RANK"),
+)
 _TIMEOUT = 60  # seconds that a process waits for another, which may have died
 
 
@@ -31,6 +35,12 @@ def process_count() -> int:
 def process_index() -> int:
     """Number of this process, from 0 on; 0 writes the run."""
     return _place()[0]
+
+
+def launched_index() -> int:
+    """The same before a backend is imported, as what started the processes says it."""
+    given = (os.environ.get(name, "") for name in _INDICES)
+    return next((int(index) for index in given if index.isdecimal()), 0)
 
 
 def _place() -> tuple[int, int]:
@@ -106,7 +116,7 @@ def _scheduled() -> bool:
     return any(name in os.environ for name in _COORDINATORS) or tasks not in ("", "1")
 
 
-def exchange(values: NDArray[Any]) -> NDArray[Any]:
+def exchange(values: "NDArray[Any]") -> "NDArray[Any]":
     """The values of all processes, ``[processes, ...]``; all must call it together.
 
     Args:
@@ -118,6 +128,7 @@ def exchange(values: NDArray[Any]) -> NDArray[Any]:
     if process_count() == 1:
         return values[None]
     import keras  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
 
     if keras.backend.backend() == "jax":
         from jax.experimental import multihost_utils  # noqa: PLC0415

@@ -74,12 +74,12 @@ def pretrain(
     devices: options.Devices = None,
 ) -> None:
     """Learn an encoder from images; no labels needed."""
-    from barlow import runs  # noqa: PLC0415
+    from barlow import backend, runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
 
-    devices = _processes(devices)
-    if not show.console.quiet:
+    if backend.launched_index() == 0:
         out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before reading
+    devices = _processes(devices)
     reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "pages": pages}
     images = read(sources, image_size, **reading, split=split)
     if images.labels is not None:
