@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import torch
-from _loss_worker import lightly, solo_learn, stable_pretraining
+from _loss_worker import solo_learn, stable_pretraining
 from torch import distributed
 
 

@@ -213,7 +213,7 @@ def refusals():
             from torch.distributed.fsdp import fully_shard
 
             keep("same", lambda: fit(model, images))
-            fully_shard(model)
+            fully_shard(model.encoder)
             keep("fully_shard", lambda: fit(model, data.Batches(images, 12, 0)))
     return said
 
