@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import pytest
 
-from barlow import runs
+from barlow import data, runs
 
 BACKEND = keras.backend.backend()
+COMMAND = pathlib.Path(sys.executable).with_name("barlow")
 PROGRAM = pathlib.Path(__file__).with_name("run.py")
 EPOCHS, STEPS = 3, 4
 
@@ -116,3 +117,17 @@ def test_a_process_that_is_killed_ends_the_others_and_the_run_is_resumed_on_one(
     codes, output = train(1, tmp_path / "run")
     assert codes == [0], output
     assert_same(tmp_path / "run", one)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere one process has all devices")
+def test_the_command_starts_its_processes_and_says_everything_once(tmp_path):
+    np.savez(tmp_path / "x.npz", images=data.digits().pixels[:60])
+    for name in ("keras", "tensorboardX", "numpy"):  # the working folder is data, not code
+        (tmp_path / f"{name}.py").write_text("open('RUN', 'w')")
+    command = [COMMAND, "pretrain", "x.npz", "--out", "run", "--epochs", "1", "--devices", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("60 grey images of 8 x 8 pixels") == 1
+    assert done.stdout.count("Trained 1 epochs") == 1
+    assert runs.is_complete(tmp_path / "run")
+    assert not (tmp_path / "RUN").exists()

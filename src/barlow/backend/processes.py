@@ -112,8 +112,9 @@ def _refuse_workers() -> None:
 
 
 def _scheduled() -> bool:
-    tasks = os.environ.get("SLURM_NTASKS", os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))
-    return any(name in os.environ for name in _COORDINATORS) or tasks not in ("", "1")
+    # Of a step that srun has started: a batch script is one process, however many tasks it has.
+    tasks = [os.environ.get(name, "1") for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")]
+    return any(name in os.environ for name in _COORDINATORS) or tasks != ["1", "1"]
 
 
 def exchange(values: "NDArray[Any]") -> "NDArray[Any]":
@@ -176,10 +177,24 @@ def launch(processes: int, arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
+    import signal  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
         *("--nproc-per-node", str(processes), "--module", "_barlow_command", *arguments),
     ]
-    return subprocess.call(command)  # noqa: S603 - the same command again
+    process = subprocess.Popen(  # noqa: S603 - the same command again
+        command,
+        env={**os.environ, "PYTHONSAFEPATH": "1"},  # the working folder is data, not code
+        start_new_session=True,  # else a terminal interrupts all of them, and torchrun once more
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # they stop after the step in which they are
+            process.terminate()
