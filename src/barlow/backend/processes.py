@@ -55,9 +55,19 @@ def _place() -> tuple[int, int]:
     elif keras.backend.backend() == "jax":
         import jax  # noqa: PLC0415
 
-        if jax.distributed.is_initialized():
+        if _has_joined_jax():
             return jax.process_index(), jax.process_count()
     return 0, 1
+
+
+def _has_joined_jax() -> bool:
+    import jax  # noqa: PLC0415
+
+    if hasattr(jax.distributed, "is_initialized"):
+        return jax.distributed.is_initialized()
+    from jax._src.distributed import global_state  # noqa: PLC0415 - before JAX 0.5
+
+    return global_state.client is not None
 
 
 def join_processes() -> None:
@@ -184,13 +194,15 @@ def launch(processes: int, arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    threads = max(1, (os.cpu_count() or 1) // processes)  # torchrun gives each process one
+    # The working folder is data, not code: it is on no path.
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
         *("--nproc-per-node", str(processes), "--module", "_barlow_command", *arguments),
     ]
     process = subprocess.Popen(  # noqa: S603 - the same command again
         command,
-        env={**os.environ, "PYTHONSAFEPATH": "1"},  # the working folder is data, not code
+        env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONSAFEPATH": "1"},
         start_new_session=True,  # else a terminal interrupts all of them, and torchrun once more
     )
     while True:
