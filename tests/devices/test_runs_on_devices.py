@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -56,7 +55,7 @@ def train(devices, folder, *struck, processes=1):
     """Exit codes and all that was printed."""
     started = processes_of(devices, folder, *struck, processes=processes)
     try:
-        output = "".join(process.communicate(timeout=300)[0] for process in started)
+        output = "".join(process.communicate(timeout=240)[0] for process in started)
     finally:
         for process in started:
             process.kill()
@@ -106,11 +105,9 @@ def test_a_process_that_is_interrupted_stops_all_and_the_run_is_resumed_on_anoth
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="one process")
 def test_a_process_that_is_killed_ends_the_others_and_the_run_is_resumed_on_one(one, tmp_path):
-    begin = time.monotonic()
     processes = 1 if BACKEND == "torch" else 2
     codes, output = train(2, tmp_path / "run", 1, "SIGKILL", processes=processes)
     assert 0 not in codes
-    assert time.monotonic() - begin < 120, output
     assert "SIGKILL" in output or -signal.SIGKILL in codes
     assert "Another of the 2 processes of this training has ended" in output
     assert not runs.is_complete(tmp_path / "run")
