@@ -8,8 +8,8 @@ gradient is the norm of the difference from that of *the same implementation in 
 the norm of that: 0 is exact. The values are what each process would print.
 
 Bytes are those that a process receives for the loss, counted at the calls of `torch.distributed`,
-beside the formula of `scaling_model` (barlow's, with what uneven batches and the reported mean
-need: 8 bytes from each other process to say how many rows it has, three times, and 8 for the mean).
+beside the formula of `scaling_model`, with what uneven batches and the reported mean need: 8 bytes
+from each other process to say how many rows it has, and the sum of two numbers.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import tempfile
 import numpy as np
 from _results import save
 from _tables import table
-from scaling_model import gathered
+from scaling_model import FLOAT, gathered
 
 SAMPLES, FEATURES = 128, 48
 PROCESSES = (1, 2, 4)
@@ -79,8 +79,8 @@ def main() -> None:
                 if implementation == "barlow":
                     row["bytes_by_formula"] = round(
                         gathered(SAMPLES, FEATURES, processes)
-                        + 3 * 8 * (processes - 1)
-                        + 2 * 8 * (processes - 1) / processes
+                        + 8 * (processes - 1)
+                        + 2 * 2 * FLOAT * (processes - 1) / processes
                     )
                 rows.append(row)
     print(table(rows))
