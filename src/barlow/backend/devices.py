@@ -68,11 +68,8 @@ def on_devices(wanted: int | str | None) -> Iterator[None]:
     if processes > 1 and name == "jax" and keras.distribution.distribution() is None:
         wanted = "all"
     count = 1 if wanted is None else check_devices(wanted)
-    if (
-        name == "torch"
-        and wanted is not None
-        and processes not in (count, wanted == "all" and processes)
-    ):
+    fits = processes == count or (wanted == "all" and processes > 1)  # on many machines, too
+    if name == "torch" and wanted is not None and not fits:
         raise InvalidInput(
             f"With PyTorch each device has a process of its own, and there are {processes}. "
             f"Received: devices={wanted}. Start them: torchrun --nproc-per-node {count} SCRIPT, or "
