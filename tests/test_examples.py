@@ -29,6 +29,8 @@ FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MODULES = [barlow.__name__] + [
     module.name for module in pkgutil.walk_packages(barlow.__path__, prefix="barlow.")
 ]
+# Whose examples compute with the backend, and no more.
+COMPUTING = ("backend", "kernel", "losses", "models", "optimizers", "views")
 NAMES = {
     "barlow": barlow, "keras": keras, "np": np, "pathlib": pathlib, "report": report,
     "tempfile": tempfile,
@@ -62,7 +64,13 @@ def names(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:barlow.recipes is now:DeprecationWarning")
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if f"{name}..".split(".")[1] in COMPUTING else pytest.mark.once)
+        for name in MODULES
+    ],
+)
 def test_the_examples_of_a_module_run(name):
     result = doctest.testmod(
         importlib.import_module(name), extraglobs=NAMES, optionflags=doctest.ELLIPSIS

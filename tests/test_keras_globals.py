@@ -114,7 +114,10 @@ def test_a_run_is_the_same_whatever_the_global_settings(
     assert loss == pytest.approx(runs.read_metrics(other)[-1]["loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("policy", FLOATS)
+@pytest.mark.parametrize(
+    "policy",
+    ["float64", *(pytest.param(name, marks=pytest.mark.once) for name in FLOATS[:2])],
+)
 def test_a_policy_that_is_not_trained_with_is_named_unless_another_is_set(policy, images, tmp_path):
     keras.config.set_dtype_policy(policy)
     with pytest.raises(ValueError, match=f"global dtype policy is '{policy}'.*--dtype-policy"):
@@ -163,6 +166,7 @@ def test_small_seeds_draw_what_keras_draws():
 
 
 @pytest.mark.parametrize("seed", [2**31, 2**32 - 1])
+@pytest.mark.once
 def test_a_run_takes_seeds_up_to_32_bits(seed, images, tmp_path):
     run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**TINY, seed=seed))
     assert runs.read_config(run)["seed"] == seed

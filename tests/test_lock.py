@@ -16,6 +16,8 @@ import pytest
 
 from barlow import lock
 
+pytestmark = pytest.mark.once
+
 HOLD = """
 import os, pathlib, sys, time
 from barlow import lock

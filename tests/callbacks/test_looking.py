@@ -135,6 +135,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.once
 def test_what_cannot_be_looked_at_is_one_warning_and_the_same_training(name, tmp_path):
     make, messages = BROKEN[name]
     with warnings.catch_warnings(record=True) as caught:
@@ -148,6 +149,7 @@ def test_what_cannot_be_looked_at_is_one_warning_and_the_same_training(name, tmp
         np.testing.assert_array_equal(with_, without)
 
 
+@pytest.mark.once
 def test_a_full_disk_ends_the_logs_and_not_the_training(tmp_path):
     """A limit of the size of files stands for it; the operating system refuses the same call."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -230,6 +232,7 @@ board.on_train_end()
 """
 
 
+@pytest.mark.once
 def test_labels_are_written_in_the_locale_c_too(tmp_path):
     in_c = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(

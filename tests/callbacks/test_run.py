@@ -40,6 +40,7 @@ refused(barlow.data.digits)
 """
 
 
+@pytest.mark.once
 def test_without_the_extras_a_training_ends_well_and_says_what_is_missing(tmp_path):
     (tmp_path / "photos").mkdir()
     done = subprocess.run(

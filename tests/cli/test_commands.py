@@ -85,6 +85,7 @@ def test_a_run_on_a_folder_without_classes_is_evaluated_on_one_with_classes(barl
         assert json.loads((run / name).read_text())["rows"]
 
 
+@pytest.mark.once
 def test_the_command_and_the_function_give_the_same_run(run, folders, tmp_path):
     settings = library.Settings(epochs=2, batch_size=64)
     other = library.pretrain(folders / "plain", tmp_path / "run", settings)
@@ -163,6 +164,7 @@ def test_bad_files_are_named_and_nothing_else_is_lost(barlow, folders, tmp_path)
     assert json.loads((out / runs.CONFIG).read_text())["images"] == len(good) + 1
 
 
+@pytest.mark.once
 def test_a_run_is_resumed_overwritten_and_begun_from_another(barlow, run, folders, tmp_path):
     training = ("pretrain", folders / "plain", "--epochs", 2, "--batch-size", 64)
     out, other = tmp_path / "run", tmp_path / "other"
@@ -295,6 +297,7 @@ def test_encoders_are_listed_with_their_sizes(barlow):
     assert "EfficientNetV2B0" in output
 
 
+@pytest.mark.once
 def test_an_encoder_of_the_user_trains_and_is_evaluated(folders, tmp_path):
     """One with a layer of its own, from where the command runs."""
     (tmp_path / "ours.py").write_text(
@@ -325,6 +328,7 @@ def test_without_a_command_the_help_is_shown(barlow):
         assert command in output
 
 
+@pytest.mark.once
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(

@@ -1,6 +1,8 @@
 """One process of a run on several devices, which may be struck by a signal.
 
 python run.py DEVICES FOLDER [PROCESS SIGNAL]
+
+"{process}" in FOLDER is the number of the process.
 """
 # ruff: noqa: E402 - devices must be there before anything runs
 
@@ -48,7 +50,7 @@ if len(sys.argv) > 3 and backend.process_index() == int(sys.argv[3]):
 wanted = DEVICES if BACKEND != "jax" or backend.process_count() == 1 else None
 barlow.pretrain(
     data.digits().pixels[:240],
-    FOLDER,
+    FOLDER.format(process=backend.process_index()),
     barlow.Settings(epochs=3, batch_size=60, projector=(16, 24), optimizer="lars"),
     callbacks,
     devices=wanted if DEVICES > 1 else None,

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -114,6 +115,17 @@ def test_a_process_that_is_killed_ends_the_others_and_the_run_is_resumed_on_one(
     codes, output = train(1, tmp_path / "run")
     assert codes == [0], output
     assert_same(tmp_path / "run", one)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere one process has all devices")
+def test_processes_that_do_not_see_the_same_run_are_refused(one, tmp_path):
+    shutil.copytree(one, tmp_path / "run 0")
+    before = runs.read_metrics(one)
+    codes, output = train(2, tmp_path / "run {process}")
+    assert 0 not in codes
+    assert "Not all of the 2 processes see the same run" in output
+    assert runs.read_metrics(tmp_path / "run 0") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run 0"]
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="elsewhere one process has all devices")

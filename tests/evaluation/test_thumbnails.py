@@ -198,6 +198,7 @@ def test_pixels_of_large_images_are_reduced_and_their_name_says_so(shape, name):
     assert all(row.accuracy == 1 for row in rows if row.features == name)
 
 
+@pytest.mark.once
 def test_the_memory_of_an_evaluation_grows_by_less_than_the_images():
     shape, peaks = (256, 256, 3), []
 

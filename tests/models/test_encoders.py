@@ -18,10 +18,10 @@ OTHERS = [name for name in models.ENCODERS if name != "conv"]
     ("name", "image_shape"),
     [
         *(("conv", shape) for shape in SHAPES),
-        *((name, (16, 24, 1)) for name in OTHERS),
+        *(pytest.param(name, (16, 24, 1), marks=pytest.mark.once) for name in OTHERS),
         ("resnet18", (96, 80, 3)),
         ("vit_tiny", (96, 80, 3)),
-        ("MobileNetV3Small", (32, 48, 3)),
+        pytest.param("MobileNetV3Small", (32, 48, 3), marks=pytest.mark.once),
     ],
     ids=str,
 )
@@ -57,6 +57,7 @@ def test_for_a_mistyped_encoder_the_nearest_one_is_suggested(name, near):
         ("resnet50", 25_557_032, 2048),
     ],
 )
+@pytest.mark.once
 def test_resnets_have_as_many_weights_as_published(name, published, classifier):
     """The numbers of torchvision's documentation, which count those of 1,000 classes."""
     encoder = models.encoder(name, (224, 224, 3))
@@ -76,6 +77,7 @@ def test_transformers_have_as_many_weights_as_published(name, published):
     assert encoder.count_params() == without
 
 
+@pytest.mark.once
 def test_a_transformer_knows_where_a_patch_is():
     image = np.zeros((1, 16, 16, 1), "uint8")
     image[:, :4, :4] = 255
@@ -92,6 +94,7 @@ def test_a_transformer_takes_multiples_of_its_patch():
 
 
 @pytest.mark.parametrize("name", ["EfficientNetV2B0", "MobileNetV3Small", "MobileNetV2", "VGG16"])
+@pytest.mark.once
 def test_networks_of_keras_are_normalised_once(name):
     """Layers that normalise inputs: of the network itself, or else one before it."""
 
@@ -185,6 +188,7 @@ def test_errors_of_a_user_s_function_name_it_and_what_it_raised(own_module, name
     assert sys.path == before
 
 
+@pytest.mark.once
 def test_files_in_the_working_folder_are_not_imported_in_place_of_installed_modules(tmp_path):
     (tmp_path / "ours.py").write_text(OWN)
     installed = {name.partition(".")[0] for name in sys.modules} - {"__main__", "ours"}
@@ -207,6 +211,7 @@ def test_names_tell_files_functions_and_transformers():
     assert [name for name in names if models.is_transformer(name)] == ["vit_tiny"]
 
 
+@pytest.mark.once
 def test_importing_models_registers_all_that_a_saved_model_may_contain(tmp_path):
     model = barlow.BarlowTwins(
         models.encoder("vit_tiny", (8, 8, 1)), (4, 4), barlow.views.ImageViews("glyphs")

@@ -151,7 +151,13 @@ def test_what_could_not_be_loaded_is_refused_before_anything_is_written(
     assert keras.saving.get_custom_objects().items() >= registry.items()
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize(
+    "name",
+    [
+        each if each in ("random", "plain") else pytest.param(each, marks=pytest.mark.once)
+        for each in KEPT
+    ],
+)
 def test_what_can_be_loaded_is_trained(name, ours, images, tmp_path):
     settings = barlow.Settings(encoder=f"our_networks:{name}", **SETTINGS)
     run = barlow.pretrain(images, tmp_path / "run", settings)
@@ -177,6 +183,7 @@ def test_a_function_of_the_program_itself_is_refused(images, tmp_path, monkeypat
         barlow.pretrain(images, tmp_path / "run", settings)
 
 
+@pytest.mark.once
 def test_what_is_kept_is_loaded_by_another_process(ours, images, tmp_path):
     settings = barlow.Settings(encoder="our_networks:known_elsewhere", **SETTINGS)
     run = barlow.pretrain(images, tmp_path / "run", settings)
@@ -184,6 +191,7 @@ def test_what_is_kept_is_loaded_by_another_process(ours, images, tmp_path):
     subprocess.run([sys.executable, "-c", program, run], check=True, cwd=tmp_path)
 
 
+@pytest.mark.once
 def test_how_a_file_was_compiled_plays_no_part(images, tmp_path):
     def own_loss(y, z):
         return keras.ops.mean(keras.ops.square(y - z))

@@ -16,7 +16,9 @@ import barlow
 from barlow import data, runs
 from barlow.training import checkpoints
 
-SETTINGS = barlow.Settings(epochs=3, batch_size=50, projector=(16, 16))
+# Small, and with the optimizer that has most to resume.
+NETWORKS = {"encoder": "small:network", "optimizer": "muon", "projector": (16, 16)}
+SETTINGS = barlow.Settings(epochs=3, batch_size=50, **NETWORKS)
 STEPS = 4  # of an epoch
 
 
@@ -97,7 +99,7 @@ def test_a_run_that_died_in_an_epoch_is_resumed_as_if_it_had_not(died, images, w
 
 
 def test_with_ema_a_run_is_resumed_with_the_weights_and_not_their_averages(images, tmp_path):
-    settings = barlow.Settings(epochs=3, batch_size=50, projector=(16, 16), ema=0.9)
+    settings = barlow.Settings(epochs=3, batch_size=50, **NETWORKS, ema=0.9)
 
     def train_on(run, *callbacks):
         ways = {"resume": True, "checkpoint_seconds": 0}
@@ -109,6 +111,7 @@ def test_with_ema_a_run_is_resumed_with_the_weights_and_not_their_averages(image
 
 
 @pytest.mark.parametrize("step", [4, 12], ids=["of an epoch", "of the run"])
+@pytest.mark.once
 def test_a_run_that_died_at_an_end_is_resumed_as_if_it_had_not(step, images, tmp_path, whole):
     class Fail(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -130,7 +133,7 @@ def test_sigterm_leaves_a_run_that_is_resumed(images, tmp_path, whole):
     interrupt = At(6, lambda: os.kill(os.getpid(), signal.SIGTERM))
     run = train(images, tmp_path / "run", interrupt, checkpoint_seconds=1e6)
     assert signal.getsignal(signal.SIGTERM) is before
-    assert runs.load_encoder(run).predict(images, verbose=0).shape == (200, 128)
+    assert runs.load_encoder(run).predict(images, verbose=0).shape == (200, 8)
     assert not runs.is_complete(run)
     assert [path.name for path in (run / runs.CHECKPOINTS).iterdir()] == ["000000000006.npz"]
     train(images, run, resume=True)
@@ -172,6 +175,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(damage, tmp_path):
         assert checkpoints.load(tmp_path).step == 1
 
 
+@pytest.mark.once
 def test_a_run_is_resumed_from_the_checkpoint_before_a_damaged_one(died, images, whole):
     newest = max((died / runs.CHECKPOINTS).iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -260,7 +264,7 @@ def test_a_complete_run_stays_as_it_is_when_it_is_resumed(images, whole):
 
 def test_other_settings_or_images_are_refused_by_name_and_nothing_changes(died, images):
     before = everything(died)
-    other = barlow.Settings(epochs=4, batch_size=50, projector=(16, 8))
+    other = barlow.Settings(epochs=4, batch_size=50, **{**NETWORKS, "projector": (16, 8)})
     for pixels, settings, message in (
         (images, other, "projector is [16, 16] in the run and [16, 8] now; epochs is 3 in the"),
         (images[:150], SETTINGS, "images is 200 in the run and 150 now"),
@@ -277,12 +281,13 @@ def test_a_checkpoint_of_another_model_is_refused(images, tmp_path):
         checkpoints.restore(model, checkpoints.Checkpoint(1, [np.ones(3)], [], 0.0))
 
 
+@pytest.mark.once
 def test_a_run_is_overwritten_and_files_that_are_not_its_own_stay(died, images):
     (died / "notes.txt").write_text("precious")
     (died / runs.EVALUATION).write_text("{}")
     with pytest.raises(FileExistsError, match=r"--resume, resume=True.*--overwrite"):
         train(images, died)
-    settings = barlow.Settings(epochs=1, batch_size=40, projector=(8,))
+    settings = barlow.Settings(epochs=1, batch_size=40, encoder="small:network", projector=(8,))
     barlow.pretrain(images, died, settings, overwrite=True)
     assert runs.read_config(died)["batch_size"] == 40
     assert len(runs.read_metrics(died)) == 1
@@ -300,6 +305,7 @@ def test_only_a_run_is_overwritten(images, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.once
 def test_a_new_run_starts_from_the_weights_of_another(images, whole, tmp_path):
     start = []
 
@@ -307,7 +313,9 @@ def test_a_new_run_starts_from_the_weights_of_another(images, whole, tmp_path):
         def on_train_begin(self, logs=None):
             start.extend(self.model.encoder.get_weights())
 
-    settings = barlow.Settings(epochs=1, batch_size=40, projector=(8,), seed=1)
+    settings = barlow.Settings(
+        epochs=1, batch_size=40, encoder="small:network", projector=(8,), seed=1
+    )
     run = barlow.pretrain(images, tmp_path / "run", settings, [Weights()], from_run=whole)
     for found, expected in zip(start, runs.load_encoder(whole).get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -339,7 +347,7 @@ class Kill(keras.callbacks.Callback):
 
 
 def train_in_process(run, seed=None):
-    settings = barlow.Settings(epochs=40, batch_size=50, projector=(16, 16))
+    settings = barlow.Settings(epochs=40, batch_size=50, **NETWORKS)
     callbacks = [] if seed is None else [Kill(seed)]
     pixels = data.digits().pixels[:200]
     barlow.pretrain(pixels, run, settings, callbacks, resume=True, checkpoint_seconds=0)
@@ -358,7 +366,8 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path)
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert exit_code(whole) == 0
-    for seed in range(int(os.environ.get("BARLOW_SEEDS", "3"))):  # twenty by hand
+    kills = "3" if keras.backend.backend() == "torch" else "1"  # a process begins slowly elsewhere
+    for seed in range(int(os.environ.get("BARLOW_SEEDS", kills))):  # twenty by hand
         assert exit_code(killed, seed) == -signal.SIGKILL
         assert not runs.is_complete(killed)
     assert exit_code(killed) == 0

@@ -38,6 +38,7 @@ def test_a_complete_run_is_loaded_embedded_and_evaluated(digits, tmp_path):
     model.fit(digits.pixels, batch_size=32, verbose=0)
 
 
+@pytest.mark.once
 def test_a_saved_model_loads_after_import_barlow_alone():
     program = "import barlow, keras, sys; keras.models.load_model(sys.argv[1])"
     command = [sys.executable, "-c", program, HERE / "complete" / runs.MODEL]

@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.once
 def test_recipes_are_read_without_keras():
     program = (
         "import sys, _barlow_command; from barlow.views import RECIPES, Recipe, recipe_for;"

@@ -60,6 +60,7 @@ def build(
         jit_compile="auto" if jit is None else jit,
         steps_per_execution=recommended.steps_per_execution,
     )
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
     if policy != "float32":
         with backend.keras_defaults("float32"):
             encoder = models.encoder(name, image_shape)

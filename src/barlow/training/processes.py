@@ -19,9 +19,16 @@ def own_folder(run: pathlib.Path) -> Iterator[pathlib.Path]:
 
     So all do the same, as JAX needs it to save a model, which one alone would wait for without end.
     The copies, of what a resumed run needs, are deleted at the end.
+
+    Raises:
+        InvalidInput: If not all of them see the same run there.
     """
+    if backend.process_count() == 1:
+        yield run
+        return
+    seen = runs.is_run(run) + runs.is_complete(run)
     if backend.process_index() == 0:
-        _wait_for_others()
+        _check_alike(seen)
         yield run
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +38,7 @@ def own_folder(run: pathlib.Path) -> Iterator[pathlib.Path]:
                 ignored = shutil.ignore_patterns(lock.NAME, runs.TENSORBOARD)
                 shutil.copytree(run, copy, ignore=ignored)
         finally:
-            _wait_for_others()  # the first one changes the run afterwards
+            _check_alike(seen)  # the first one changes the run afterwards
         yield copy
 
 
@@ -41,14 +48,13 @@ def check_together(checkpoint: Checkpoint | None) -> None:
     Raises:
         InvalidInput: If they do not.
     """
-    step = 0 if checkpoint is None else checkpoint.step
-    steps = backend.exchange(np.array([step]))[:, 0]
-    if len(np.unique(steps)) > 1:
+    _check_alike(0 if checkpoint is None else checkpoint.step)
+
+
+def _check_alike(seen: int) -> None:
+    """Wait for the other processes, and refuse if one of them sees something else in the run."""
+    if len(np.unique(backend.exchange(np.array([seen])))) > 1:
         raise InvalidInput(
-            f"The processes would begin at the steps {', '.join(map(str, steps))}: not all of them "
-            "see the same run. Put it on a file system that all machines share."
+            f"Not all of the {backend.process_count()} processes see the same run. Put it on a "
+            "file system that all machines share."
         )
-
-
-def _wait_for_others() -> None:
-    backend.exchange(np.zeros(1))
