@@ -1,9 +1,11 @@
 """What travels between replicas in a step, and how long the loss takes beside it: a model.
 
-    python benchmarks/scaling_model.py [--gigabytes-per-second 25] [--teraflops 100]
+    python benchmarks/scaling_model.py [--gigabytes-per-second 25] [--teraflops 100] [--here]
 
-Formulas, nothing measured on many machines: for 1 to 4,096 replicas and sizes of the paper (Zbontar
-et al., 2021: ResNet-50, N 2,048, D 8,192; its figure 2 has N up to 4,096) and larger ones,
+Formulas, for links and devices of a speed that is given, or with `--here` measured between two
+processes of this machine. Nothing is measured on many machines: for 1 to 4,096 replicas and sizes
+of the paper (Zbontar et al., 2021: ResNet-50, N 2,048, D 8,192; its figure 2 has N up to 4,096) and
+larger ones,
 
 - bytes that a replica receives for the loss: by gathering the embeddings, as barlow does; by
   summing the D x D correlation matrix, as the original code does (its gradient is then another);
@@ -17,6 +19,7 @@ The formulas of bytes are those that `benchmarks/devices_exactness` counts in re
 
 import argparse
 
+import devices_cost
 from _results import save
 from _tables import table
 
@@ -54,7 +57,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes-per-second", type=float, default=25.0, help="of a link")
     parser.add_argument("--teraflops", type=float, default=100.0, help="of a device, for products")
+    parser.add_argument("--here", action="store_true", help="measure both on this machine")
     given = parser.parse_args()
+    if given.here:
+        vars(given).update(devices_cost.measure("torch", "link"))
     per_millisecond = given.gigabytes_per_second * 1e6
     rows = []
     for batch, features, millions in SIZES:
@@ -82,7 +88,7 @@ def main() -> None:
                 }
             )
     print(table(rows))
-    save("scaling_model", rows, **vars(given))
+    save("scaling_model_here" if given.here else "scaling_model", rows, **vars(given))
 
 
 if __name__ == "__main__":
