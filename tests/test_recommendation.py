@@ -124,6 +124,7 @@ def test_a_batch_is_never_more_than_all_images():
         ("muon", barlow.optimizers.Muon),
     ],
 )
+@pytest.mark.once
 def test_the_optimizer_has_the_rates_of_warm_up_and_cosine_and_the_decay(name, kind):
     recommended = recommend(
         images=105,

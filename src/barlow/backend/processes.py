@@ -169,12 +169,30 @@ def noticing_the_lost() -> Iterator[None]:
     except RuntimeError as error:
         if process_count() == 1 or not any(sign in str(error).lower() for sign in _LOST):
             raise
+        _leave_without_the_lost()
         raise ConnectionError(
             f"Another of the {process_count()} processes of this training has ended or does not "
             f"answer: {' '.join(str(error).split())[:200]}. What started them says which one. The "
             "run has its last checkpoint: resume it (--resume, resume=True), on as many devices as "
             "there are."
         ) from error
+
+
+def _leave_without_the_lost() -> None:
+    """Let this process end by its error: at the end JAX would wait for the lost one, and abort."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "jax":
+        return
+    with contextlib.suppress(ImportError):
+        import ctypes  # noqa: PLC0415
+
+        from jax._src.api import clean_up  # noqa: PLC0415 - what JAX does at the end
+        from jax._src.distributed import global_state  # noqa: PLC0415
+
+        atexit.unregister(clean_up)
+        for part in (global_state.client, global_state.service):  # never destroyed
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
 
 
 def launch(processes: int, arguments: list[str]) -> int:
