@@ -222,20 +222,27 @@ def train_step(model: Any, inputs: Any) -> dict[str, Any]:
     return model.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
-def _average_gradients(weights: Sequence[Any]) -> list[Tensor]:
+def _average_gradients(weights: Sequence[Any]) -> list[Tensor | None]:
     """Mean over the processes of PyTorch of the gradients that a backward pass has left.
 
     Args:
-        weights: Keras variables. One without a gradient, as on a process that had no samples,
-            counts as zeros.
+        weights: Keras variables. One that has a gradient on some processes counts as zeros on the
+            others, such as one that had no samples; one that has it on none has none, as on one
+            device.
     """
     import torch  # noqa: PLC0415
 
+    found = [w.value.grad for w in weights]
+    device = weights[0].value.device
+    has = torch.tensor([gradient is not None for gradient in found], dtype=torch.int, device=device)
+    torch.distributed.all_reduce(has)
     gradients = [
-        torch.zeros_like(w.value) if w.value.grad is None else w.value.grad for w in weights
+        (torch.zeros_like(w.value) if gradient is None else gradient) if any_has else None
+        for w, gradient, any_has in zip(weights, found, has.tolist(), strict=True)
     ]
-    for dtype in {gradient.dtype for gradient in gradients}:  # one message for all of a kind
-        chosen = [gradient for gradient in gradients if gradient.dtype == dtype]
+    present = [gradient for gradient in gradients if gradient is not None]
+    for dtype in {gradient.dtype for gradient in present}:  # one message for all of a kind
+        chosen = [gradient for gradient in present if gradient.dtype == dtype]
         message = torch.cat([gradient.reshape(-1) for gradient in chosen])
         torch.distributed.all_reduce(message)
         message /= replica_count()
