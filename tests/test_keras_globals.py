@@ -52,7 +52,13 @@ def test_in_the_block_settings_are_the_defaults_and_afterwards_what_they_were(da
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-@pytest.mark.parametrize("name", ["conv", "resnet18", "vit_tiny", "MobileNetV2", "VGG16"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv", "vit_tiny"),
+        *(pytest.param(n, marks=pytest.mark.once) for n in ("resnet18", "MobileNetV2", "VGG16")),
+    ],
+)
 def test_encoders_compute_the_same_however_axes_lie_by_default(name, images):
     expected = models.encoder(name, (32, 32, 3))
     set_globals("channels_first", "float64")
