@@ -111,6 +111,7 @@ def main():
     if rank == 0:
         gradients = torch.cat(parts).numpy()
         np.savez(out, gradients=gradients, values=torch.stack(values).numpy(), received=counted)
+    distributed.barrier()  # else one that leaves early now and then aborts the others
     distributed.destroy_process_group()
 
 

@@ -13,6 +13,7 @@ from each other process to say how many rows it has, and the sum of two numbers.
 """
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -35,7 +36,11 @@ def compute(python: str, implementation: str, processes: int, folder: pathlib.Pa
     command = [python, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={processes}", str(SCRIPT), implementation]
     done = subprocess.run(
-        [*command, str(folder / "in.npz"), str(out)], check=False, capture_output=True, text=True
+        [*command, str(folder / "in.npz"), str(out)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
     )
     if done.returncode:
         print(f"{implementation}, {processes} processes: {done.stderr.strip()[-300:]}")

@@ -25,6 +25,7 @@ _INDICES = (
     *("SLURM_PROCID", "OMPI_COMM_WORLD_RANK"),
 )
 _TIMEOUT = 60  # seconds that a process waits for another, which may have died
+_LEAVING = 10  # seconds that it waits for another to leave, which may have failed
 
 
 def process_count() -> int:
@@ -103,7 +104,21 @@ def _join_torch() -> None:
     torch.distributed.init_process_group(
         "nccl" if gpus else "gloo", timeout=datetime.timedelta(seconds=_TIMEOUT)
     )
-    atexit.register(torch.distributed.destroy_process_group)
+    atexit.register(_leave_torch)
+
+
+def _leave_torch() -> None:
+    """Leave the group together: gloo aborts a process that is in it when another one leaves."""
+    import datetime  # noqa: PLC0415
+
+    import torch  # noqa: PLC0415
+
+    group = torch.distributed
+    if group.is_initialized():
+        with contextlib.suppress(RuntimeError):  # another one has ended, or does not come
+            if group.get_backend() == "gloo":
+                group.monitored_barrier(timeout=datetime.timedelta(seconds=_LEAVING))
+        group.destroy_process_group()
 
 
 def _refuse_workers() -> None:
