@@ -111,7 +111,7 @@ def main():
     if rank == 0:
         gradients = torch.cat(parts).numpy()
         np.savez(out, gradients=gradients, values=torch.stack(values).numpy(), received=counted)
-    distributed.barrier()  # else one that leaves early now and then aborts the others
+    distributed.barrier()  # else a process may abort if another one has left before it
     distributed.destroy_process_group()
 
 

@@ -1,4 +1,4 @@
-"""Where a training may run: what is not there is refused before anything is read or written."""
+"""Devices and workers that there are not are refused before anything is read or written."""
 
 import json
 

@@ -76,7 +76,9 @@ def test_small_dense_networks_have_the_weights_of_one_device(one, many):
 
 @that_train
 def test_every_device_reports_the_metrics_of_the_global_batch(one, many):
-    for name in [name for name in many if name.startswith("dense") and "metrics" in name]:
+    names = [name for name in many if name.startswith("dense") and "metrics" in name]
+    assert names
+    for name in names:
         expected = one[name][0]
         for found in many[name]:  # redundancy is a difference of two larger numbers
             atol = 1e-6 * expected.max()
@@ -85,7 +87,9 @@ def test_every_device_reports_the_metrics_of_the_global_batch(one, many):
 
 @that_train
 def test_a_convolutional_network_deviates_no_more_than_after_a_disturbance_of_1e_7(one, many):
-    for name in [name for name in many if name.startswith("conv") and "metrics" not in name]:
+    names = [name for name in many if name.startswith("conv") and "metrics" not in name]
+    assert names
+    for name in names:
         (expected,), (disturbed,) = one[name], one[f"disturbed {name}"]
         control = np.abs(disturbed - expected).max()
         for found in many[name]:

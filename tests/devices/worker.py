@@ -244,7 +244,7 @@ def write(found, rank=0):
 def main():
     keras.config.set_floatx(FLOATS)
     kinds = [("dense", "adamw")] if REPLICAS != 3 else []  # with 3 the loss alone, for time
-    if REPLICAS <= 2 and FLOATS == "float32":
+    if kinds and FLOATS == "float32":
         kinds += [("dense", "lars"), ("dense", "muon"), ("conv", "muon")]
     bounds = np.cumsum([0, *SIZES])
     if BACKEND == "torch" and REPLICAS > 1:

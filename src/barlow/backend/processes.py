@@ -108,7 +108,7 @@ def _join_torch() -> None:
 
 
 def _leave_torch() -> None:
-    """Leave the group together: gloo aborts a process that is in it when another one leaves."""
+    """Leave the group together: with gloo a process may abort if another one has left before it."""
     import datetime  # noqa: PLC0415
 
     import torch  # noqa: PLC0415
@@ -194,11 +194,17 @@ def noticing_the_lost() -> Iterator[None]:
 
 
 def _leave_without_the_lost() -> None:
-    """Let this process end by its error: at the end JAX would wait for the lost one, and abort."""
+    """Let this process end by its error, and say it."""
+    import signal  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+
     import keras  # noqa: PLC0415
 
     if keras.backend.backend() != "jax":
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # by it torchrun ends the others at once
         return
+    # At the end JAX would wait for the lost one, and abort.
     with contextlib.suppress(ImportError):
         import ctypes  # noqa: PLC0415
 

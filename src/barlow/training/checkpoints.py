@@ -80,12 +80,11 @@ def remove(run: pathlib.Path) -> None:
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Set a compiled and called model to the state of a checkpoint.
+    """Set a compiled model, its optimizer built, to the state of a checkpoint.
 
     Raises:
         ValueError: If the checkpoint belongs to another model.
     """
-    model.optimizer.build(model.trainable_variables)
     variables = _variables(model)
     given = [tuple(array.shape) for array in checkpoint.variables]
     expected = [tuple(variable.shape) for variable in variables]
