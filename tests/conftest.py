@@ -34,6 +34,8 @@ if keras.backend.backend() == "tensorflow":
     # Two devices for tests under tf.distribute; they must be there before anything runs.
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    # A fifth of the time until a small training begins is optimizing its graph.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_collection_modifyitems(config, items):

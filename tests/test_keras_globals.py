@@ -6,6 +6,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import small
 
 import barlow
 from barlow import backend, models, runs, views
@@ -13,7 +14,7 @@ from barlow import backend, models, runs, views
 FORMATS = ("channels_first", "channels_last")
 FLOATS = ("float16", "bfloat16", "float64")
 OTHERS = [("channels_first", "float32"), *itertools.product(FORMATS, FLOATS)]
-TINY = {"epochs": 1, "batch_size": 16, "projector": (8, 8)}
+TINY = {"epochs": 1, "batch_size": 16, "encoder": "small:network", "projector": (8, 8)}
 TURNS = {"rotation": 20.0, "shear": 10.0, "blur": 0.5, "solarize": 0.3, "erase": 0.5, "noise": 0.1}
 
 
@@ -141,7 +142,7 @@ def test_a_model_is_fitted_in_the_floats_of_its_user(floats, images):
     keras.config.set_floatx(floats)
     keras.config.set_dtype_policy(floats)
     model = barlow.BarlowTwins(
-        models.encoder("conv", (32, 32, 3)), (8, 8), views.ImageViews("photos", seed=0)
+        small.network((32, 32, 3)), (8, 8), views.ImageViews("photos", seed=0)
     )
     model.compile(barlow.optimizers.LARS(0.1))
     history = model.fit(images, batch_size=16, verbose=0).history

@@ -10,10 +10,11 @@ import keras, numpy as np
 from absl import logging
 import barlow
 
-views = barlow.views.ImageViews("photos", seed=0)
-model = barlow.BarlowTwins(barlow.models.encoder("conv", (8, 8, 3)), (8, 8), views)
+layers = [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+model = barlow.BarlowTwins(keras.Sequential(layers), (8, 8), views=None)
 model.compile("adamw")
-model.fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)), verbose=0)
+images = np.random.default_rng(0).uniform(size=(8, 8, 8, 1))
+model.fit((images, images), verbose=0)
 logging.warning("as Keras warns")
 """
 

@@ -6,6 +6,7 @@ import keras
 import matplotlib as mpl
 import numpy as np
 import pytest
+import small
 
 import barlow
 from barlow import callbacks, data, evaluation, runs
@@ -13,7 +14,7 @@ from barlow import callbacks, data, evaluation, runs
 
 def make_model(encoder=None):
     model = barlow.BarlowTwins(
-        encoder or barlow.models.encoder("conv", (8, 8, 1)),
+        encoder or small.network((8, 8, 1)),
         projector=(16, 16),
         views=barlow.views.ImageViews("glyphs", seed=0),
     )

@@ -3,12 +3,14 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import small
 from typer.testing import CliRunner
 
 import barlow
@@ -102,7 +104,9 @@ def test_what_lies_in_the_working_folder_is_data_and_not_code(tmp_path):
 @pytest.mark.slow
 def test_a_command_prints_no_line_of_a_log(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (16, 8, 8)))
+    shutil.copy(small.__file__, tmp_path)
     arguments = [COMMAND, "pretrain", "x.npy", "--out", "run", "--epochs", "1"]
+    arguments += ["--encoder", "small:network"]
     # The level of TensorFlow's log, which Keras sets in this process, stands if it is set.
     environment = {key: os.environ[key] for key in os.environ.keys() - {"TF_CPP_MIN_LOG_LEVEL"}}
     done = run(*arguments, cwd=tmp_path, env=environment)

@@ -16,7 +16,7 @@ from barlow.views import ImageViews
 SUFFIXES = (".png", ".jpg", ".webp", ".tiff")
 pytestmark = pytest.mark.once
 PHOTOS = ("cat/1.png", "cat/2.png", "dog/3.png")
-SETTINGS = barlow.Settings(epochs=1, batch_size=8, projector=(8, 8))
+SETTINGS = barlow.Settings(epochs=1, batch_size=8, encoder="small:network", projector=(8, 8))
 
 
 @pytest.fixture(scope="module")

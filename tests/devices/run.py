@@ -51,7 +51,9 @@ wanted = DEVICES if BACKEND != "jax" or backend.process_count() == 1 else None
 barlow.pretrain(
     data.digits().pixels[:240],
     FOLDER.format(process=backend.process_index()),
-    barlow.Settings(epochs=3, batch_size=60, projector=(16, 24), optimizer="lars"),
+    barlow.Settings(
+        epochs=3, batch_size=60, encoder="small:network", projector=(16, 24), optimizer="lars"
+    ),
     callbacks,
     devices=wanted if DEVICES > 1 else None,
     resume=True,

@@ -110,7 +110,7 @@ SAID = {
 }[BACKEND]
 
 
-@that_train
+@pytest.mark.parametrize("many", MANY[:1], indirect=True)
 def test_what_would_not_be_the_training_of_one_device_is_refused_or_said(many):
     said = {name.removeprefix("said of "): texts for name, texts in many.items() if "said" in name}
     assert said.keys() == SAID.keys()

@@ -140,7 +140,8 @@ def status(name):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak since a moment")
 @pytest.mark.slow
 def test_memory_stays_flat_while_the_batch_grows_sixteen_times():
-    processes = multiprocessing.get_context("spawn")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["barlow"])
 
     def peak(batch, piece):
         ours, theirs = processes.Pipe()

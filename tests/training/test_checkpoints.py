@@ -346,8 +346,12 @@ class Kill(keras.callbacks.Callback):
             threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
 
+# A process begins slowly, but for those of PyTorch. By hand twenty.
+KILLS = int(os.environ.get("BARLOW_SEEDS", "3" if keras.backend.backend() == "torch" else "1"))
+
+
 def train_in_process(run, seed=None):
-    settings = barlow.Settings(epochs=40, batch_size=50, **NETWORKS)
+    settings = barlow.Settings(epochs=2 * KILLS + 2, batch_size=50, **NETWORKS)
     callbacks = [] if seed is None else [Kill(seed)]
     pixels = data.digits().pixels[:200]
     barlow.pretrain(pixels, run, settings, callbacks, resume=True, checkpoint_seconds=0)
@@ -366,8 +370,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path)
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert exit_code(whole) == 0
-    kills = "3" if keras.backend.backend() == "torch" else "1"  # a process begins slowly elsewhere
-    for seed in range(int(os.environ.get("BARLOW_SEEDS", kills))):  # twenty by hand
+    for seed in range(KILLS):
         assert exit_code(killed, seed) == -signal.SIGKILL
         assert not runs.is_complete(killed)
     assert exit_code(killed) == 0

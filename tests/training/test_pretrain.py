@@ -11,7 +11,7 @@ from PIL import Image
 import barlow
 from barlow import data, runs
 
-TINY = {"epochs": 2, "batch_size": 64, "projector": (16, 16)}
+TINY = {"epochs": 2, "batch_size": 64, "encoder": "small:network", "projector": (16, 16)}
 
 
 @pytest.fixture
@@ -64,10 +64,9 @@ def test_the_picture_is_a_picture(images, tmp_path):
 
 
 def test_the_seed_decides(images, tmp_path):
-    settings = {**TINY, "encoder": "small:network"}
     losses = [
         runs.read_metrics(
-            barlow.pretrain(images, tmp_path / str(i), barlow.Settings(**settings, seed=seed))
+            barlow.pretrain(images, tmp_path / str(i), barlow.Settings(**TINY, seed=seed))
         )[-1]["loss"]
         for i, seed in enumerate((1, 1, 2))
     ]
@@ -171,7 +170,7 @@ def test_an_interrupt_ends_training_after_the_step_with_a_usable_run(moment, ima
     settings = barlow.Settings(**{**TINY, "epochs": 50})
     run = barlow.pretrain(images, tmp_path / "run", settings, callbacks=[callback])
     assert len(steps) == len(runs.read_metrics(run)) == 1
-    assert runs.load_encoder(run).predict(images, verbose=0).shape == (200, 128)
+    assert runs.load_encoder(run).predict(images, verbose=0).shape == (200, 8)
     assert signal.getsignal(signal.SIGINT) is before
 
 

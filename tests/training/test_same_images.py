@@ -12,7 +12,7 @@ from barlow import data, runs
 
 pytestmark = pytest.mark.once
 
-SETTINGS = barlow.Settings(epochs=2, batch_size=8, projector=(4,))
+SETTINGS = barlow.Settings(epochs=2, batch_size=8, encoder="small:network", projector=(4,))
 
 
 class Stop(keras.callbacks.Callback):
