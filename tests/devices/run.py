@@ -21,6 +21,7 @@ if BACKEND == "tensorflow":
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * DEVICES
     tf.config.set_logical_device_configuration(cpu, devices)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # for time
 
 import keras
 

@@ -13,8 +13,9 @@ BACKEND = keras.backend.backend()
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 # JAX divides a batch evenly; the others have replicas with few samples, and with none.
 MANY = {"tensorflow": (2, 3, 4), "torch": (2, 3, 4), "jax": (4,)}[BACKEND]
-# For time three replicas compute the loss alone.
+# For time three replicas compute the loss alone, and convolutions are trained on few.
 that_train = pytest.mark.parametrize("many", [n for n in MANY if n != 3], indirect=True)
+with_few = pytest.mark.parametrize("many", MANY[:1], indirect=True)
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,7 @@ def test_every_device_reports_the_metrics_of_the_global_batch(one, many):
             np.testing.assert_allclose(found, expected, rtol=0, atol=atol, err_msg=name)
 
 
-@that_train
+@with_few
 def test_a_convolutional_network_deviates_no_more_than_after_a_disturbance_of_1e_7(one, many):
     names = [name for name in many if name.startswith("conv") and "metrics" not in name]
     assert names
@@ -110,7 +111,7 @@ SAID = {
 }[BACKEND]
 
 
-@pytest.mark.parametrize("many", MANY[:1], indirect=True)
+@with_few
 def test_what_would_not_be_the_training_of_one_device_is_refused_or_said(many):
     said = {name.removeprefix("said of "): texts for name, texts in many.items() if "said" in name}
     assert said.keys() == SAID.keys()

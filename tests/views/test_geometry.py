@@ -112,7 +112,7 @@ def test_blur_agrees_with_scipy(shape):
 
 @interpolations
 @pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("points", [100, 161, 224])
+@pytest.mark.parametrize("points", [100, pytest.param(161, marks=pytest.mark.once), 224])
 @pytest.mark.parametrize("sigma", [None, 1.5])
 def test_long_axes_leave_out_only_what_has_no_weight(sigma, points, flip, interpolation):
     """Parts of many sizes, of which some reach out of the image, against all pixels' weights."""
