@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         recipes,
         report,
         runs,
+        vectors,
         views,
     )
     from barlow.embedding import Embeddings, embed
@@ -47,6 +48,7 @@ __all__ = [
     "recommend",
     "report",
     "runs",
+    "vectors",
     "views",
 ]
 

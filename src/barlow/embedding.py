@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -29,6 +30,8 @@ class Embeddings:
         image_shape: ``(height, width, channels)`` of the images that the encoder saw.
         resize: How image files were brought to that size; ``""`` for images of other sources.
         skipped: Images that could not be read and have no row: where each is, and why.
+        facts: What else is known of every image, by name, each of shape ``[images]``; see
+            :mod:`barlow.vectors.facts`. Defaults to nothing.
     """
 
     vectors: NDArray[np.float32]
@@ -38,6 +41,7 @@ class Embeddings:
     image_shape: tuple[int, ...]
     resize: str
     skipped: tuple[tuple[str, str], ...] = ()
+    facts: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -48,9 +52,12 @@ class Embeddings:
         Args:
             index: A slice, or an array of integers or booleans.
         """
-        labels = None if self.labels is None else self.labels[index]
         return dataclasses.replace(
-            self, vectors=self.vectors[index], names=self.names[index], labels=labels
+            self,
+            vectors=self.vectors[index],
+            names=self.names[index],
+            labels=None if self.labels is None else self.labels[index],
+            facts={name: values[index] for name, values in self.facts.items()},
         )
 
 
@@ -91,13 +98,7 @@ def embed(
         >>> len(embeddings[embeddings.labels == 3])
         183
     """
-    if batch_size < 1:
-        raise InvalidInput(f"`batch_size` must be at least 1. Received: {batch_size}.")
-    image_shape: tuple[int, ...] = ()
-    if not isinstance(encoder, keras.Model):
-        image_shape = runs.image_shape(encoder)
-        encoder = runs.load_encoder(encoder)
-    images = images_for(encoder, images, image_shape, track=track, **options)
+    encoder, images = prepare(encoder, images, batch_size, track=track, **options)
     size = min(batch_size, len(images))
     steps = track(range(math.ceil(len(images) / size)), "Embedding")
     parts = []  # without pixels: memory does not grow with them
@@ -118,6 +119,19 @@ def embed(
         images.resize,
         tuple(skipped),
     )
+
+
+def prepare(
+    encoder: keras.Model | str | os.PathLike[str], images: Any, batch_size: int, **options: Any
+) -> tuple[keras.Model, data.Images]:
+    """The encoder, and the images in the form that it takes; all as for :func:`embed`."""
+    if batch_size < 1:
+        raise InvalidInput(f"`batch_size` must be at least 1. Received: {batch_size}.")
+    image_shape: tuple[int, ...] = ()
+    if not isinstance(encoder, keras.Model):
+        image_shape = runs.image_shape(encoder)
+        encoder = runs.load_encoder(encoder)
+    return encoder, images_for(encoder, images, image_shape, **options)
 
 
 def images_for(

@@ -12,7 +12,7 @@ from barlow import backend
 
 _EXTRAS = {
     "cli": "image files, evaluation, pictures, the command",
-    "data": "Parquet, Hugging Face datasets",
+    "data": "files of vectors, Parquet, Hugging Face datasets",
 }
 
 

@@ -30,11 +30,15 @@ _descriptors: set[int] = set()
 
 
 @contextlib.contextmanager
-def locked(folder: pathlib.Path) -> Iterator[None]:
+def locked(folder: pathlib.Path, what: str = "") -> Iterator[None]:
     """Hold the lock of a folder, which is made if it is not there.
 
     At the end the file is deleted, and with it the folders that were made if nothing else is in
     them. A file system without locks gets a warning.
+
+    Args:
+        folder: The folder.
+        what: What the lock says of it to others. Defaults to that the run there is in training.
 
     Raises:
         FileExistsError: If another process or thread has the lock: which one, and since when.
@@ -43,7 +47,7 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     path = folder / NAME
     try:
-        descriptor = _open(path)
+        descriptor = _open(path, what or f"The run at {folder} is in training")
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(_holder()).encode())
@@ -56,7 +60,7 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
                 each.rmdir()
 
 
-def _open(path: pathlib.Path) -> int:
+def _open(path: pathlib.Path, what: str) -> int:
     """Descriptor of the locked file."""
     for _ in range(_TRIES):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,7 @@ def _open(path: pathlib.Path) -> int:
         except FileNotFoundError:
             continue
         try:
-            _lock(descriptor, path)
+            _lock(descriptor, path, what)
             # Whoever held the lock until now has deleted the file: the lock is one of no file.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 _descriptors.add(descriptor)
@@ -79,7 +83,7 @@ def _open(path: pathlib.Path) -> int:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
-def _lock(descriptor: int, path: pathlib.Path) -> None:
+def _lock(descriptor: int, path: pathlib.Path, what: str) -> None:
     try:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 - not elsewhere
@@ -93,12 +97,12 @@ def _lock(descriptor: int, path: pathlib.Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
-            raise FileExistsError(_refusal(path)) from error
+            raise FileExistsError(_refusal(path, what)) from error
         if error.errno not in _NO_LOCKS:
             raise
         warnings.warn(
             f"The file system of {path.parent} has no locks ({error.strerror}): nothing keeps two "
-            "processes from writing the same run.",
+            "processes from writing there.",
             stacklevel=6,
         )
 
@@ -127,14 +131,14 @@ def _holder() -> dict[str, str | int]:
     return {"host": socket.gethostname(), "process": os.getpid(), "user": user, "since": since}
 
 
-def _refusal(path: pathlib.Path) -> str:
+def _refusal(path: pathlib.Path, what: str) -> str:
     who = "another process or thread"
     with contextlib.suppress(OSError, ValueError, KeyError):  # it is being written
         holder = json.loads(path.read_text())
         who = "process {process} of user {user} on {host}, since {since}".format(**holder)
     return (
-        f"The run at {path.parent} is in training: {who}. Wait until it ends, or stop it, which "
-        "leaves a run to resume; or choose another folder."
+        f"{what}: {who}. Wait until it ends, or stop it, which leaves something to resume; or "
+        "choose another place."
     )
 
 

@@ -26,14 +26,10 @@ def evaluate(
     background: options.Background = "white",
 ) -> None:
     """Test an encoder on labelled images: three quarters to learn from, one held out."""
-    from barlow import evaluation, runs  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow import evaluation  # noqa: PLC0415
+    from barlow.cli.reading import read_for  # noqa: PLC0415
 
-    encoder = runs.load_encoder(run)
-    height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
-    size = None if height is None or width is None else (height, width)  # else the images' own
-    reading = {"channels": channels, "max_pixels": max_pixels, "background": background}
-    images = read(sources, size, **reading)
+    encoder, images = read_for(run, sources, max_pixels=max_pixels, background=background)
     train, test = evaluation.split(images, seed=seed)
     judge(run, encoder, train, test, seed)
 

@@ -2,15 +2,18 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data
+from barlow import data, runs
 from barlow.cli import show
+from barlow.errors import InvalidInput
 
-_SHOWN = 5  # images that could not be read
+if TYPE_CHECKING:
+    import keras
+
 _CLASSES = 12  # that are shown
 
 
@@ -34,6 +37,24 @@ def read(
     return images
 
 
+def read_for(
+    run: pathlib.Path, sources: Sequence[pathlib.Path], **options: Any
+) -> "tuple[keras.Model, data.Images]":
+    """The encoder of a run, and images of the size and the channels that it takes.
+
+    Args:
+        run: Folder of a run, or a ``.keras`` file.
+        sources: As given on the command line.
+        **options: As for :func:`read`.
+    """
+    if not sources:
+        raise InvalidInput("There is nothing to read. Give the images after the encoder.")
+    encoder = runs.load_encoder(run)
+    height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
+    size = None if height is None or width is None else (height, width)  # else the images' own
+    return encoder, read(sources, size, channels=channels, **options)
+
+
 def _describe(images: data.Images, source: str) -> None:
     height, width, channels = images.pixels.shape[1:]
     show.say(
@@ -44,12 +65,7 @@ def _describe(images: data.Images, source: str) -> None:
         show.say(_classes(images.labels))
     for note in images.notes:
         show.say(note)
-    if images.skipped:
-        show.say(f"{len(images.skipped)} more could not be read and are left out:")
-        for skipped, reason in images.skipped[:_SHOWN]:
-            show.say(f"  {skipped}: {reason}")
-        if len(images.skipped) > _SHOWN:
-            show.say(f"  and {len(images.skipped) - _SHOWN} more")
+    show.skipped(images.skipped)
 
 
 def _classes(labels: NDArray[Any]) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 console = Console(markup=False)  # paths and messages may hold brackets
 
+_SHOWN = 5  # images that could not be read
+
 # What the user can mend. Any other error is a bug of barlow.
 _MENDABLE = (InvalidInput, MissingPackage, OSError, FloatingPointError)
 
@@ -65,6 +67,20 @@ def _bug(error: Exception, with_traceback: bool) -> str:
 def say(text: str) -> None:
     """Print a line, which is not wrapped: paths in it can be copied."""
     console.print(printable(text), soft_wrap=True)
+
+
+def skipped(images: Sequence[tuple[str, str]]) -> None:
+    """Name the first images that could not be read.
+
+    Args:
+        images: Where each is, and why; may be empty.
+    """
+    if images:
+        say(f"{len(images)} more could not be read and are left out:")
+    for where, why in images[:_SHOWN]:
+        say(f"  {where}: {why}")
+    if len(images) > _SHOWN:
+        say(f"  and {len(images) - _SHOWN} more")
 
 
 def table(

@@ -1,0 +1,69 @@
+"""Commands that use an encoder: embed."""
+
+import pathlib
+from typing import Annotated, Any
+
+import typer
+
+from barlow.cli import options, show
+from barlow.errors import InvalidInput
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    options.command(app, "embed")(embed)
+
+
+def embed(
+    sources: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            metavar="RUN DATA",
+            help="Folder of a run, or a .keras file; then the images, as for pretrain. With "
+            "--join: the files of all shards.",
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="File of vectors to write, *.parquet.")],
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Embed the K-th of N parts, for many jobs.")
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Put the files of all shards together.")] = (
+        False
+    ),
+    batch_size: Annotated[int, typer.Option(min=1, help="Images to embed at a time.")] = 256,
+    max_pixels: options.MaxPixels = None,
+    background: options.Background = "white",
+    pages: options.Pages = "first",
+    split: options.Split = None,
+) -> None:
+    """Write the vectors of images; once more: only of those that are new or changed."""
+    from barlow import vectors  # noqa: PLC0415
+    from barlow.cli.reading import read_for  # noqa: PLC0415
+
+    if join:
+        show.say(f"{vectors.join(sources, out)} rows written to {out}")
+        return
+    part = _shard(shard)
+    out = vectors.check_place(out, part)  # before reading
+    # Read as they are embedded: memory does not grow with them.
+    reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "memory": 0}
+    encoder, images = read_for(sources[0], sources[1:], **reading, pages=pages, split=split)
+    given = {} if max_pixels is None else {"max_pixels": max_pixels}
+    written = vectors.write(
+        encoder, images, out, batch_size=batch_size, shard=part, track=show.track, **given
+    )
+    show.say(
+        f"{written.there} there, {written.new} new, {written.changed} changed, "
+        f"{written.gone} gone: {written.rows} rows written to {out}"
+    )
+    show.skipped(written.skipped[len(images.skipped) :])
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        k, of = map(int, text.split("/"))
+    except ValueError as error:
+        raise InvalidInput(f"A shard is K/N, such as 3/16. Received: {text!r}.") from error
+    return k, of

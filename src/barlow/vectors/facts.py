@@ -1,0 +1,113 @@
+"""What is known of every image beside its vector.
+
+``width``, ``height``
+    Pixels of the image as it is in its source, upright.
+``bytes``
+    Size of its file.
+``content``
+    Hash of the whole file (BLAKE2b, 128 bits): equal for exact copies, whatever they are called.
+``modified``
+    When the file was last changed, or NaT where that is not known.
+
+Of images that come from no file, ``bytes`` and ``content`` are those of their pixels.
+"""
+
+import functools
+import hashlib
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow import data
+from barlow.data.lazy import MAX_PIXELS
+from barlow.data.reading import read_all
+from barlow.progress import silent
+
+_NEVER = np.datetime64("NaT", "us")
+
+
+class Facts(NamedTuple):
+    """Facts of one image."""
+
+    width: int
+    height: int
+    bytes: int
+    content: str
+    modified: np.datetime64
+
+
+def facts_of(images: data.Images, max_pixels: int = MAX_PIXELS) -> list[Facts | data.BadImage]:
+    """Facts of every image, or why it cannot be read. Threads read the files.
+
+    Example:
+        >>> from barlow.vectors.facts import facts_of
+        >>> first, *_ = facts_of(barlow.data.digits()[:10])
+        >>> first.width, first.bytes, len(first.content)
+        (8, 64, 32)
+    """
+    if images.files is not None:
+        read = functools.partial(_of_file, max_pixels=max_pixels)
+        return list(read_all(read, [*images.files], silent, ""))
+    pixels = images.pixels
+    if isinstance(pixels, data.LazyPixels):
+        return list(read_all(lambda file: _of_pixels(pixels.read(file)), pixels.files, silent, ""))
+    return [_of_pixels(each) for each in pixels]
+
+
+def as_columns(facts: Sequence[Facts]) -> dict[str, NDArray[Any]]:
+    """The facts by name, each of shape ``[images]``."""
+    columns = zip(*facts, strict=True) if facts else ((),) * len(Facts._fields)
+    kinds = ("int32", "int32", "int64", object, "datetime64[us]")
+    return {
+        name: np.array(column, kind)
+        for name, column, kind in zip(Facts._fields, columns, kinds, strict=True)
+    }
+
+
+def _of_file(file: Any, max_pixels: int) -> Facts:
+    from barlow.data.decoding import Page, read_header  # noqa: PLC0415 - arrays need no Pillow
+
+    file = pathlib.Path(file) if isinstance(file, str) else file
+    modified = _NEVER
+    try:
+        with file.open("rb") as stream:
+            content = stream.read()
+        if isinstance(file, pathlib.Path):
+            modified = np.datetime64(file.stat().st_mtime_ns // 1000, "us")
+    except (OSError, ValueError) as error:
+        raise data.BadImage(file, getattr(error, "strerror", None) or str(error)) from error
+    page = f"{file.number}".encode() if isinstance(file, Page) else b""
+    width, height = read_header(_InMemory(file, content), max_pixels).size
+    return Facts(width, height, len(content), _hash(content, page), modified)
+
+
+class _InMemory(NamedTuple):
+    """A file that has been read."""
+
+    file: Any
+    content: bytes
+
+    def open(self, mode: str = "rb", /) -> io.BytesIO:
+        return io.BytesIO(self.content)
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+
+def _of_pixels(pixels: NDArray[Any]) -> Facts:
+    values = np.ascontiguousarray(pixels)
+    height, width = (*values.shape, 1)[:2]
+    shape = os.fsencode(f"{values.shape}{values.dtype}")
+    return Facts(width, height, values.nbytes, _hash(values.tobytes(), shape), _NEVER)
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,232 @@
+"""`write`: a file of vectors, made part by part, so that any end of it can be resumed.
+
+Beside ``photos.parquet`` stands, while it is made, the folder ``.photos.parquet.parts`` with a file
+of each few thousand rows. A part is written whole; at the end the parts become the file, which
+replaces the one that was there. A vector is embedded only if neither a part nor the file of before
+has it: what decides is the content of the image, not its name.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from barlow import data, embedding, lock
+from barlow.data.lazy import MAX_PIXELS
+from barlow.embedding import Embeddings
+from barlow.errors import InvalidInput, extra
+from barlow.paths import as_path
+from barlow.progress import Track, silent
+from barlow.vectors import known, table
+from barlow.vectors.facts import Facts, as_columns, facts_of
+from barlow.vectors.known import SAME, Known
+
+with extra("data", "A file of vectors"):
+    import pyarrow.parquet as pq
+
+_PART = 4096  # rows, about
+
+
+class Written(NamedTuple):
+    """What became of the images of a source, in numbers."""
+
+    rows: int
+    """Rows of the file."""
+    there: int
+    """Images that the file had already."""
+    new: int
+    changed: int
+    """Images whose name the file had with other content."""
+    gone: int
+    """Images of the file that are no longer in the source."""
+    skipped: tuple[tuple[str, str], ...]
+    """Images that could not be read: where each is, and why."""
+
+
+def write(
+    encoder: keras.Model | str | os.PathLike[str],
+    images: Any,
+    path: str | os.PathLike[str],
+    *,
+    batch_size: int = 256,
+    shard: tuple[int, int] | None = None,
+    track: Track = silent,
+    **options: Any,
+) -> Written:
+    """Write the vectors of images to a file, in the order of the source.
+
+    Memory does not grow with the images, but for their names. A call that was interrupted is
+    resumed by the same call. Where the file is there already, only images are embedded that are new
+    or have other content; rows of images that are gone leave it.
+
+    Args:
+        encoder: As for :func:`barlow.embed`.
+        images: As for :func:`barlow.embed`.
+        path: The file, ``.parquet``; its columns are those of :mod:`barlow.vectors.table`.
+        batch_size: Images to embed at a time, >= 1. Defaults to 256.
+        shard: ``(k, n)``: the k-th of n parts of the rows, k from 1 on, for many jobs; see
+            :func:`barlow.vectors.join`. Defaults to ``None``, all rows.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+        **options: Options of :func:`barlow.data.load`, for a source.
+
+    Returns:
+        What was there, new, changed and gone.
+
+    Raises:
+        FileExistsError: If another process writes the file.
+        FileNotFoundError: If there is no run, encoder or source at a path.
+        FloatingPointError: If vectors hold NaN or Inf; the message names the first image.
+        MissingPackage: If pyarrow is not installed.
+        OSError: If the file cannot be written. What was there is whole, and so are the parts.
+        ValueError: If the encoder does not take these images, none of them can be read, or the
+            file is of another encoder.
+
+    Example:
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "digits.parquet"
+        >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
+        >>> barlow.vectors.write(encoder, barlow.data.digits()[:100], path).new
+        100
+        >>> barlow.vectors.write(encoder, barlow.data.digits()[:103], path)[:4]
+        (103, 100, 3, 0)
+        >>> barlow.vectors.read(path).vectors.shape
+        (103, 128)
+    """
+    path = check_place(path, shard)
+    parts = _parts(path)
+    with _locked(path):
+        encoder, images = embedding.prepare(
+            encoder, images, batch_size, track=track, **{"memory": 0, **options}
+        )
+        whole, images = images, _shard_of(images, shard)
+        made_by = known.made_by(encoder, whole, shard)
+        before = Known(parts, path, made_by)
+        size = max(1, _PART // batch_size) * batch_size
+        starts = range(0, len(images), size)
+        skipped = [list(pair) for pair in images.skipped]
+        for number, start in enumerate(track(starts, "Embedding")):
+            part = images[start : start + size]
+            skipped += _write_part(
+                parts / f"{number:06}.parquet", encoder, part, batch_size, before, made_by, options
+            )
+        files = [parts / f"{number:06}.parquet" for number in range(len(starts))]
+        files = [file for file in files if pq.read_metadata(file).num_rows]
+        data.check_any(len(files), [(where, why) for where, why in skipped])
+        table.write_tables(path, map(pq.read_table, files), {**made_by, "skipped": skipped})
+        counted = before.compare(path)
+        shutil.rmtree(parts, ignore_errors=True)
+    return Written(*counted, tuple((where, why) for where, why in skipped))
+
+
+def check_place(path: str | os.PathLike[str], shard: tuple[int, int] | None = None) -> pathlib.Path:
+    """The path, if a file of vectors can be written there now; to be asked before reading.
+
+    Args:
+        path: As for :func:`write`.
+        shard: As for :func:`write`.
+
+    Raises:
+        FileExistsError: If another process writes the file.
+        InvalidInput: If a file of vectors cannot have that name, or there is no such shard.
+        OSError: If nothing can be written there.
+    """
+    path = table.check_path(as_path(path))
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise InvalidInput(
+            f"A shard is k/n with k from 1 to n, such as 3/16. Received: {shard[0]}/{shard[1]}."
+        )
+    try:
+        with _locked(path):
+            pass
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise type(error)(
+            f"No file of vectors can be written at {path}: {error.strerror}. Choose another place."
+        ) from error
+    return path
+
+
+def _parts(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.parts")
+
+
+def _locked(path: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+    return lock.locked(_parts(path), f"The file of vectors {path} is being written")
+
+
+def _shard_of(images: data.Images, shard: tuple[int, int] | None) -> data.Images:
+    k, of = shard or (1, 1)
+    if of > len(images):
+        raise InvalidInput(
+            f"There cannot be more shards than images. Received: shard {k}/{of} of {len(images)} "
+            "images."
+        )
+    return images[(k - 1) * len(images) // of : k * len(images) // of]
+
+
+def _write_part(
+    file: pathlib.Path,
+    encoder: keras.Model,
+    images: data.Images,
+    batch_size: int,
+    before: Known,
+    made_by: dict[str, Any],
+    options: dict[str, Any],
+) -> list[list[str]]:
+    """Write the rows of some images, unless they are written; returns what could not be read."""
+    facts = facts_of(images, options.get("max_pixels", MAX_PIXELS))
+    skipped = [[each.source, each.reason] for each in facts if isinstance(each, data.BadImage)]
+    rows = [row for row, each in enumerate(facts) if isinstance(each, Facts)]
+    good = [each for each in facts if isinstance(each, Facts)]
+    if _is_written(file, images[rows], good, made_by):
+        return skipped
+    vectors = [before.find(each.content) for each in good]
+    missing = [place for place, vector in enumerate(vectors) if vector is None]
+    wanted = images[[rows[place] for place in missing]]
+    wanted = data.Images(wanted.pixels, names=np.array(missing).astype(str))
+    for batch, bad in data.read_in_order(wanted, batch_size):
+        skipped += [[each.source, each.reason] for each in bad]
+        places = batch.names.astype(int)
+        if len(batch):
+            found = embedding.vectors(encoder, batch, batch_size)
+            names = images.names[[rows[place] for place in places]]
+            for place, vector in zip(places, embedding.check_finite(found, names), strict=True):
+                vectors[place] = vector
+    kept = [place for place, vector in enumerate(vectors) if vector is not None]
+    chosen = images[[rows[place] for place in kept]]
+    part = Embeddings(
+        np.array([vectors[place] for place in kept], "float32").reshape(
+            len(kept), encoder.output_shape[-1]
+        ),
+        chosen.names,
+        chosen.labels,
+        made_by["encoder"],
+        tuple(made_by["image_shape"]),
+        made_by["resize"],
+        facts=as_columns([good[place] for place in kept]),
+    )
+    table.write_tables(file, [table.as_table(part, made_by)], made_by)
+    return skipped
+
+
+def _is_written(
+    file: pathlib.Path, images: data.Images, facts: Sequence[Facts], made_by: dict[str, Any]
+) -> bool:
+    """Whether a part that was left by an interrupted call has these images."""
+    if not file.exists():
+        return False
+    before = table.read_made_by(file)
+    if any(before.get(name) != made_by[name] for name in SAME):
+        return False
+    found = pq.read_table(file)
+    return (
+        found["path"].to_pylist() == [table.as_text(name) for name in images.names]
+        and found["content"].to_pylist() == [each.content for each in facts]
+        and ("label" in found.column_names) == (images.labels is not None)
+        and (images.labels is None or found["label"].equals(table.labels_of(images.labels)))
+    )
