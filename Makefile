@@ -30,7 +30,7 @@ test: .venv/dev ## run the whole test suite on TensorFlow, JAX and PyTorch
 LOWEST := OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --numprocesses 2 -W default -m "not slow"
 test-lowest: export XLA_FLAGS = --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true
 test-lowest: .venv-lowest/done ## run some tests on the lowest versions that pyproject.toml allows
-	KERAS_BACKEND=jax $(LOWEST) tests/data tests/losses/test_terms.py tests/test_runs.py tests/test_settings.py
+	KERAS_BACKEND=jax $(LOWEST) tests/data tests/vectors tests/losses/test_terms.py tests/test_runs.py tests/test_settings.py
 	KERAS_BACKEND=tensorflow $(LOWEST) tests/evaluation tests/models/test_barlow_twins.py tests/test_report.py
 
 lint: .venv/dev ## check style, types and that imports only point down
