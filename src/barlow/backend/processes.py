@@ -202,7 +202,8 @@ def _leave_without_the_lost() -> None:
 
     if keras.backend.backend() != "jax":
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # by it torchrun ends the others at once
+            # torchrun sends it to those that are left, perhaps before they have shown the error.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return
     # At the end JAX would wait for the lost one, and abort.
     with contextlib.suppress(ImportError):

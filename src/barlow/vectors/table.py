@@ -43,13 +43,8 @@ FACTS = {
 _KEY = b"barlow"
 
 
-def as_table(embeddings: Embeddings, made_by: Mapping[str, Any]) -> pa.Table:
-    """Rows of a file.
-
-    Args:
-        embeddings: At least one row, with all facts.
-        made_by: What made the vectors, for the schema.
-    """
+def as_table(embeddings: Embeddings) -> pa.Table:
+    """Rows of a file, of embeddings with all facts."""
     vectors = np.ascontiguousarray(embeddings.vectors, "float32")
     features = vectors.shape[1]
     columns: dict[str, Any] = {
@@ -60,8 +55,7 @@ def as_table(embeddings: Embeddings, made_by: Mapping[str, Any]) -> pa.Table:
         columns["label"] = labels_of(embeddings.labels)
     for name, kind in FACTS.items():
         columns[name] = pa.array(embeddings.facts[name], kind, from_pandas=True)
-    table = pa.table(columns)
-    return table.replace_schema_metadata({_KEY: runs.as_json(dict(made_by))})
+    return pa.table(columns)
 
 
 def write_tables(

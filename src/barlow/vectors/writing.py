@@ -210,7 +210,7 @@ def _write_part(
         made_by["resize"],
         facts=as_columns([good[place] for place in kept]),
     )
-    table.write_tables(file, [table.as_table(part, made_by)], made_by)
+    table.write_tables(file, [table.as_table(part)], made_by)
     return skipped
 
 
