@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         evaluation,
         losses,
         models,
+        neighbours,
         optimizers,
         recipes,
         report,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from barlow.embedding import Embeddings, embed
     from barlow.models import BarlowTwins
+    from barlow.neighbours import duplicates, outliers, search
     from barlow.recommendation import Recommendation, recommend
     from barlow.settings import Settings
     from barlow.training import pretrain
@@ -38,16 +40,20 @@ __all__ = [
     "backend",
     "callbacks",
     "data",
+    "duplicates",
     "embed",
     "evaluation",
     "losses",
     "models",
+    "neighbours",
     "optimizers",
+    "outliers",
     "pretrain",
     "recipes",
     "recommend",
     "report",
     "runs",
+    "search",
     "vectors",
     "views",
 ]
@@ -62,9 +68,12 @@ __getattr__, __dir__ = attach(
         "Embeddings": "embedding",
         "Recommendation": "recommendation",
         "Settings": "settings",
+        "duplicates": "neighbours",
         "embed": "embedding",
+        "outliers": "neighbours",
         "pretrain": "training",
         "recommend": "recommendation",
+        "search": "neighbours",
     },
 )
 

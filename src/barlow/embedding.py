@@ -32,6 +32,8 @@ class Embeddings:
         skipped: Images that could not be read and have no row: where each is, and why.
         facts: What else is known of every image, by name, each of shape ``[images]``; see
             :mod:`barlow.vectors.facts`. Defaults to nothing.
+        origin: Where the encoder and the images are, see :mod:`barlow.vectors.origin`. Defaults to
+            nothing: it is not known.
     """
 
     vectors: NDArray[np.float32]
@@ -42,6 +44,7 @@ class Embeddings:
     resize: str
     skipped: tuple[tuple[str, str], ...] = ()
     facts: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
+    origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)

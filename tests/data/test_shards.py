@@ -65,6 +65,23 @@ def test_every_format_of_tar_is_read_and_names_may_be_long_and_in_any_script(for
     assert [file.name for file in images.pixels.files] == names
 
 
+@pytest.mark.parametrize("root", [".", "", "./", "/"])
+def test_an_archive_of_a_folder_that_is_named_by_a_dot_is_read(root, tmp_path):
+    """As of `tar cf photos.tar .`"""
+    for number in (1, 2):
+        (tmp_path / "photos" / "a").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / "a" / f"{number}.png").write_bytes(png(number))
+    path = tmp_path / "photos.tar"
+    with tarfile.open(path, "w") as archive:
+        folder = tarfile.TarInfo(root)
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        archive.add(tmp_path / "photos", arcname=".")
+    found = load(path)
+    assert values(found) == [1, 2]
+    assert found.skipped == ()
+
+
 def test_all_images_of_a_sample_have_its_label_wherever_it_stands(tmp_path):
     members = [
         ("a/1.left.png", png(1)),

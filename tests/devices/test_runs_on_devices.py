@@ -84,15 +84,10 @@ def assert_same(run, expected):
     assert not list(run.parent.glob("*partial*"))
 
 
-def test_a_run_on_several_devices_is_that_of_one(one, tmp_path):
-    codes, output = train(4 if BACKEND == "jax" else 2, tmp_path / "run")
-    assert codes == [0], output
-    assert_same(tmp_path / "run", one)
-
-
-def test_a_process_that_is_interrupted_stops_all_and_the_run_is_resumed_on_another_number(
+def test_a_run_that_is_interrupted_on_two_devices_and_resumed_on_others_is_that_of_one(
     one, tmp_path
 ):
+    """The signal to one process stops all of them."""
     processes = 2 if BACKEND == "jax" else 1
     struck = 0 if BACKEND == "tensorflow" else 1
     codes, output = train(2, tmp_path / "run", struck, "SIGINT", processes=processes)

@@ -245,3 +245,14 @@ def test_killed_at_any_moment_the_file_is_that_of_a_call_that_was_not(encoder, t
     assert killed.read_bytes() == whole.read_bytes()
     assert pq.read_metadata(killed).num_rows == len(images)
     assert not parts.exists()
+
+
+@pytest.mark.once
+def test_numpy_reads_the_vectors_and_their_names(encoder, folder, tmp_path):
+    import json
+
+    vectors.write(encoder, folder, tmp_path / "x.parquet")
+    values, names = vectors.write_npy(tmp_path / "x.parquet")
+    found = vectors.read(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(np.load(values, allow_pickle=False), found.vectors)
+    assert json.loads(names.read_text()) == found.names.tolist()

@@ -1,6 +1,7 @@
 """Decode one image file to pixels: upright, opaque, 8 bits, of a given size."""
 
 import contextlib
+import io
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -57,6 +58,10 @@ class Header(NamedTuple):
     """Numbers of its pages or frames, from 0 on."""
     own: bool
     """Whether barlow has written it."""
+    format: str
+    """As Pillow calls it, such as ``"JPEG"``."""
+    exif: bool
+    """Whether it has EXIF: what a camera tells of a photo."""
 
 
 class Page(NamedTuple):
@@ -71,6 +76,21 @@ class Page(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}, page {self.number + 1}"
+
+
+class Content(NamedTuple):
+    """The content of a file in memory, that opens as the file does."""
+
+    file: object
+    """Where it is from."""
+    content: bytes
+
+    def open(self, mode: str = "rb", /) -> IO[bytes]:
+        """Open the content to read bytes."""
+        return io.BytesIO(self.content)
+
+    def __str__(self) -> str:
+        return str(self.file)
 
 
 def read_header(file: File, max_pixels: int = MAX_PIXELS) -> Header:
@@ -89,6 +109,8 @@ def read_header(file: File, max_pixels: int = MAX_PIXELS) -> Header:
             _white(image) if image.mode in _DEEP else 0,
             image.has_transparency_data,
             own=own.is_marked(image),
+            format=image.format or "",
+            exif="exif" in image.info,
             pages=_pages(image),  # last: it moves to the last page
         )
 

@@ -78,11 +78,11 @@ def _index(
             end = stream.seek(0, os.SEEK_END)
             stream.seek(0)
             for member in _members(stream):
+                if member.isdir():
+                    continue
                 found = Member(shard, member.name, member.offset_data, member.size)
                 key, extension = _sample(member.name)
                 is_image, is_label = is_image_name(member.name), extension == _LABEL
-                if member.isdir():
-                    continue
                 if not key or not (is_image or is_label):
                     passed[kind_of(member.name) if key else HIDDEN] += 1
                     continue
@@ -129,7 +129,7 @@ def _members(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
 
 def _sample(name: str) -> tuple[str, str]:
     """Name of a member up to the first dot of its last part, and the rest; ``""`` if hidden."""
-    *folders, last = pathlib.PurePosixPath(name).parts
+    *folders, last = pathlib.PurePosixPath(name).parts or ("",)
     key, _, extension = last.partition(".")
     hidden = any(part.startswith(".") for part in (*folders, last))
     return "" if hidden else "/".join((*folders, key)), extension.lower()

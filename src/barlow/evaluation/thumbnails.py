@@ -83,6 +83,37 @@ def note_of_copies(train: NDArray[np.float32], test: NDArray[np.float32]) -> str
     )
 
 
+def usual(train: NDArray[np.floating], test: NDArray[np.floating]) -> float:
+    """What an image of the one set and one of the other differ by, the median of squares."""
+    random = np.random.default_rng(0)
+    one, other = (
+        thumbnails[random.integers(0, len(thumbnails), _PAIRS)] for thumbnails in (train, test)
+    )
+    return float(np.median(np.square(one - other).mean(axis=1)))
+
+
+def are_copies(
+    one: NDArray[np.float32], other: NDArray[np.float32], usual: float
+) -> NDArray[np.bool_]:
+    """Whether each image is a near-copy of that of the same number, shape ``[images]``.
+
+    Args:
+        one: Thumbnails, see :func:`of`.
+        other: Thumbnails of as many images.
+        usual: What two images of the set usually differ by, see :func:`usual`.
+
+    Example:
+        >>> from barlow.evaluation import thumbnails
+        >>> noise = thumbnails.of(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1)))
+        >>> thumbnails.are_copies(noise, noise[[0, 2, 1]], thumbnails.usual(noise, noise))
+        array([ True, False, False])
+    """
+    one, other = one.astype("float64"), other.astype("float64")
+    contrast = np.square(other).mean(axis=1)
+    near = np.square(one - other).mean(axis=1) < _limits(contrast, usual)
+    return (contrast >= _CONTRAST**2) & near
+
+
 def _grey(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shape ``[images, height * width]``."""
     channels = pixels.shape[-1]
@@ -100,18 +131,18 @@ def _areas(size: int, side: int) -> NDArray[np.float32]:
 
 def _have_copies(train: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which of the test images have a near-copy, shape ``[test images]``."""
-    random = np.random.default_rng(0)
     train, test = train.astype("float64"), test.astype("float64")  # differences of large numbers
-    one, other = (
-        thumbnails[random.integers(0, len(thumbnails), _PAIRS)] for thumbnails in (train, test)
-    )
-    usual = np.median(np.square(one - other).mean(axis=1))
     contrast = np.square(test).mean(axis=1)
-    limits = _NEAR**2 * np.minimum(usual, 2 * contrast)  # two images of this contrast differ so
-    limits = np.maximum(limits, _EQUAL * contrast)  # also where most images are one picture
+    limits = _limits(contrast, usual(train, test))
     nearest = np.full(len(test), np.inf)
     for block in np.array_split(train, range(_TRAINED, len(train), _TRAINED)):
         squares = np.square(block).mean(axis=1) + contrast[:, None]
         differences = squares - 2 * (test @ block.T) / test.shape[1]
         nearest = np.minimum(nearest, differences.min(axis=1))
     return (contrast >= _CONTRAST**2) & (nearest < limits)
+
+
+def _limits(contrast: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+    """The squared difference below which images of these squared contrasts are copies."""
+    limits = _NEAR**2 * np.minimum(usual, 2 * contrast)  # two images of this contrast differ so
+    return np.maximum(limits, _EQUAL * contrast)  # also where most images are one picture

@@ -6,18 +6,39 @@ from barlow._lazy import attach
 
 if TYPE_CHECKING:
     from barlow.vectors.joining import join
-    from barlow.vectors.table import read
+    from barlow.vectors.npy import write_npy
+    from barlow.vectors.origin import encoder_of, images_of, origin_of
+    from barlow.vectors.parts import Ray
+    from barlow.vectors.table import as_embeddings, read
     from barlow.vectors.writing import Written, check_place, write
 
-__all__ = ["Written", "check_place", "join", "read", "write"]
+__all__ = [
+    "Ray",
+    "Written",
+    "as_embeddings",
+    "check_place",
+    "encoder_of",
+    "images_of",
+    "join",
+    "origin_of",
+    "read",
+    "write",
+    "write_npy",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "Ray": "parts",
         "Written": "writing",
+        "as_embeddings": "table",
         "check_place": "writing",
+        "encoder_of": "origin",
+        "images_of": "origin",
         "join": "joining",
+        "origin_of": "origin",
         "read": "table",
         "write": "writing",
+        "write_npy": "npy",
     },
 )

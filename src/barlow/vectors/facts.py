@@ -8,13 +8,18 @@
     Hash of the whole file (BLAKE2b, 128 bits): equal for exact copies, whatever they are called.
 ``modified``
     When the file was last changed, or NaT where that is not known.
+``format``, ``exif``
+    Format of the file, such as ``"JPEG"``, and whether it has EXIF.
 
-Of images that come from no file, ``bytes`` and ``content`` are those of their pixels.
+Of images that come from no file, ``bytes`` and ``content`` are those of their pixels, ``format`` is
+empty. Of what the encoder sees, at the size that it takes:
+
+``brightness``, ``contrast``
+    Mean of the values, and their standard deviation within a channel, 0 .. 255.
 """
 
 import functools
 import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Sequence
@@ -28,6 +33,9 @@ from barlow.data.lazy import MAX_PIXELS
 from barlow.data.reading import read_all
 from barlow.progress import silent
 
+MEASURES = ("brightness", "contrast")
+"""What is known of an image beside its vector once the encoder has seen it."""
+
 _NEVER = np.datetime64("NaT", "us")
 
 
@@ -39,6 +47,16 @@ class Facts(NamedTuple):
     bytes: int
     content: str
     modified: np.datetime64
+    format: str
+    exif: bool
+
+
+class Look(NamedTuple):
+    """What is known of an image from its pixels: its vector, and how light and varied they are."""
+
+    vector: NDArray[np.float32]
+    brightness: float
+    contrast: float
 
 
 def facts_of(images: data.Images, max_pixels: int = MAX_PIXELS) -> list[Facts | data.BadImage]:
@@ -59,18 +77,44 @@ def facts_of(images: data.Images, max_pixels: int = MAX_PIXELS) -> list[Facts | 
     return [_of_pixels(each) for each in pixels]
 
 
-def as_columns(facts: Sequence[Facts]) -> dict[str, NDArray[Any]]:
-    """The facts by name, each of shape ``[images]``."""
+def content_of_file(file: pathlib.Path) -> str:
+    """Hash of a file, as in the column ``content``.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return _hash(file.read_bytes())
+
+
+def as_columns(facts: Sequence[Facts], looks: Sequence[Look]) -> dict[str, NDArray[Any]]:
+    """The facts and the measures by name, each of shape ``[images]``."""
     columns = zip(*facts, strict=True) if facts else ((),) * len(Facts._fields)
-    kinds = ("int32", "int32", "int64", object, "datetime64[us]")
+    kinds = ("int32", "int32", "int64", object, "datetime64[us]", object, "bool")
+    measures = {name: [getattr(look, name) for look in looks] for name in MEASURES}
     return {
-        name: np.array(column, kind)
-        for name, column, kind in zip(Facts._fields, columns, kinds, strict=True)
+        **{
+            name: np.array(column, kind)
+            for name, column, kind in zip(Facts._fields, columns, kinds, strict=True)
+        },
+        **{name: np.array(values, "float32") for name, values in measures.items()},
     }
 
 
+def looks_of(vectors: NDArray[np.float32], pixels: NDArray[Any]) -> list[Look]:
+    """Vectors with the brightness and the contrast of their images.
+
+    Args:
+        vectors: Shape ``[images, features]``.
+        pixels: Shape ``[images, height, width, channels]``, or of any other shape of what is no
+            image, values 0 .. 255.
+    """
+    values = pixels.reshape(len(pixels), -1, pixels.shape[-1]).astype("float32")
+    brightness, contrast = values.mean(axis=(1, 2)), values.std(axis=1).mean(axis=1)
+    return list(map(Look, vectors, brightness.tolist(), contrast.tolist()))
+
+
 def _of_file(file: Any, max_pixels: int) -> Facts:
-    from barlow.data.decoding import Page, read_header  # noqa: PLC0415 - arrays need no Pillow
+    from barlow.data.decoding import Content, Page, read_header  # noqa: PLC0415 - arrays need no Pillow
 
     file = pathlib.Path(file) if isinstance(file, str) else file
     modified = _NEVER
@@ -82,28 +126,16 @@ def _of_file(file: Any, max_pixels: int) -> Facts:
     except (OSError, ValueError) as error:
         raise data.BadImage(file, getattr(error, "strerror", None) or str(error)) from error
     page = f"{file.number}".encode() if isinstance(file, Page) else b""
-    width, height = read_header(_InMemory(file, content), max_pixels).size
-    return Facts(width, height, len(content), _hash(content, page), modified)
-
-
-class _InMemory(NamedTuple):
-    """A file that has been read."""
-
-    file: Any
-    content: bytes
-
-    def open(self, mode: str = "rb", /) -> io.BytesIO:
-        return io.BytesIO(self.content)
-
-    def __str__(self) -> str:
-        return str(self.file)
+    header = read_header(Content(file, content), max_pixels)
+    digest = _hash(content, page)
+    return Facts(*header.size, len(content), digest, modified, header.format, header.exif)
 
 
 def _of_pixels(pixels: NDArray[Any]) -> Facts:
     values = np.ascontiguousarray(pixels)
     height, width = (*values.shape, 1)[:2]
     shape = os.fsencode(f"{values.shape}{values.dtype}")
-    return Facts(width, height, values.nbytes, _hash(values.tobytes(), shape), _NEVER)
+    return Facts(width, height, values.nbytes, _hash(values.tobytes(), shape), _NEVER, "", False)
 
 
 def _hash(*parts: bytes) -> str:

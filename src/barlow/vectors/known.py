@@ -3,15 +3,16 @@
 import hashlib
 import importlib.metadata
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from barlow import data, embedding
 from barlow.errors import InvalidInput, extra
 from barlow.vectors import table
+from barlow.vectors.facts import MEASURES, Look
 
 with extra("data", "A file of vectors"):
     import pyarrow.parquet as pq
@@ -31,7 +32,10 @@ WHAT = {
 
 
 def made_by(
-    encoder: keras.Model, images: data.Images, shard: tuple[int, int] | None
+    encoder: keras.Model,
+    images: data.Images,
+    shard: tuple[int, int] | None,
+    origin: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What makes the vectors of some images.
 
@@ -39,6 +43,7 @@ def made_by(
         encoder: The encoder.
         images: All images of the source.
         shard: The part of them, as for :func:`barlow.vectors.write`.
+        origin: Where encoder and images are, see :mod:`barlow.vectors.origin`.
     """
     read = getattr(getattr(images.pixels, "read", None), "keywords", {})
     reading = {name: repr(read[name]) for name in ("background", "deep", "plain") if name in read}
@@ -55,6 +60,7 @@ def made_by(
         "names": names.hexdigest(),
         "shard": None if shard is None else list(shard),
         "skipped": [],
+        "origin": dict(origin),
     }
 
 
@@ -74,6 +80,8 @@ class Known:
         self._content: dict[str, str] = {}
         self._rows: dict[str, int] = {}
         self._vectors = np.empty((0, 0), "float32")
+        self._copy = folder / "before.npy"
+        self._measures: list[list[float]] = []
         if not path.exists():
             return
         before = table.read_made_by(path)
@@ -83,25 +91,33 @@ class Known:
                 raise InvalidInput(
                     f"{path} is there and differs in {what}. Choose another file, or delete it."
                 )
-        columns = pq.read_table(path, columns=["path", "content"])
+        columns = pq.read_table(path, columns=["path", "content", *MEASURES])
         contents = columns["content"].to_pylist()
+        self._measures = [columns[name].to_pylist() for name in MEASURES]
         self._content = dict(zip(columns["path"].to_pylist(), contents, strict=True))
         self._rows = {content: row for row, content in enumerate(contents)}
         features = pq.read_schema(path).field("vector").type.list_size
-        copy = np.lib.format.open_memmap(
-            folder / "before.npy", "w+", "float32", (len(contents), features)
-        )
+        copy = np.lib.format.open_memmap(self._copy, "w+", "float32", (len(contents), features))
         start = 0
         for group in table.groups(path):
-            values = group["vector"].combine_chunks().values.to_numpy()
-            copy[start : start + len(group)] = values.reshape(-1, features)
+            copy[start : start + len(group)] = table.vectors_of(group)
             start += len(group)
         self._vectors = copy
 
-    def find(self, content: str) -> NDArray[np.float32] | None:
-        """The vector of an image, or ``None``."""
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_vectors": None}  # another process opens the copy itself
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        if self._rows:
+            self._vectors = np.load(self._copy, mmap_mode="r")
+
+    def find(self, content: str) -> Look | None:
+        """What is known of an image, or ``None``."""
         row = self._rows.get(content)
-        return None if row is None else self._vectors[row]
+        if row is None:
+            return None
+        return Look(self._vectors[row], *(values[row] for values in self._measures))
 
     def compare(self, path: pathlib.Path) -> tuple[int, int, int, int, int]:
         """Rows of the file now; and how many were there, are new, changed, and gone."""

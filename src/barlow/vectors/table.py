@@ -5,7 +5,8 @@ Parquet with the columns
     path        string, the name of the image; bytes that are not UTF-8 as ``\udc..``
     vector      fixed_size_list<float32>[features]
     label       int64 or string, where the images have labels
-    width, height, bytes, content, modified    see :mod:`barlow.vectors.facts`
+    width, height, bytes, content, modified, format, exif, brightness, contrast
+                see :mod:`barlow.vectors.facts`
 
 and, under the key ``barlow`` of its schema, what made the vectors as JSON.
 """
@@ -37,6 +38,10 @@ FACTS = {
     "bytes": pa.int64(),
     "content": pa.string(),
     "modified": pa.timestamp("us", "UTC"),
+    "format": pa.string(),
+    "exif": pa.bool_(),
+    "brightness": pa.float32(),
+    "contrast": pa.float32(),
 }
 """The columns beside path, vector and label."""
 
@@ -107,7 +112,13 @@ def read(path: "str | os.PathLike[str]") -> Embeddings:
         made_by["resize"],
         tuple((where, why) for where, why in made_by["skipped"]),
         {name: table[name].to_numpy() for name in FACTS},
+        made_by["origin"],
     )
+
+
+def as_embeddings(vectors: "Embeddings | str | os.PathLike[str]") -> Embeddings:
+    """Vectors as they are, or those of a file; see :func:`read`."""
+    return vectors if isinstance(vectors, Embeddings) else read(vectors)
 
 
 def read_made_by(path: pathlib.Path) -> dict[str, Any]:
@@ -122,8 +133,10 @@ def read_made_by(path: pathlib.Path) -> dict[str, Any]:
             f"There is no file at {path}. `barlow embed RUN DATA --out {path.name}` makes one."
         )
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        return json.loads(metadata[_KEY])
+        schema = pq.read_schema(path)
+        for name in FACTS:
+            schema.field(name)
+        return json.loads((schema.metadata or {})[_KEY])
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise InvalidInput(
             f"{path} is no file of vectors. `barlow embed RUN DATA --out FILE{SUFFIX}` makes one."
@@ -135,6 +148,12 @@ def groups(file: pathlib.Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(file) as opened:
         for number in range(opened.num_row_groups):
             yield opened.read_row_group(number)
+
+
+def vectors_of(group: pa.Table) -> NDArray[np.float32]:
+    """The vectors of some rows, ``[rows, features]``."""
+    features = group.schema.field("vector").type.list_size
+    return group["vector"].combine_chunks().values.to_numpy().reshape(-1, features)
 
 
 def check_path(path: pathlib.Path) -> pathlib.Path:

@@ -10,21 +10,20 @@ import contextlib
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
-from barlow import data, embedding, lock
+from barlow import data, embedding, lock, runs
 from barlow.data.lazy import MAX_PIXELS
-from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, extra
 from barlow.paths import as_path
 from barlow.progress import Track, silent
 from barlow.vectors import known, table
-from barlow.vectors.facts import Facts, as_columns, facts_of
-from barlow.vectors.known import SAME, Known
+from barlow.vectors.known import Known
+from barlow.vectors.origin import origin_of, placed
+from barlow.vectors.parts import Embedder, Ray, Settings
 
 with extra("data", "A file of vectors"):
     import pyarrow.parquet as pq
@@ -55,6 +54,8 @@ def write(
     *,
     batch_size: int = 256,
     shard: tuple[int, int] | None = None,
+    origin: Mapping[str, Any] | None = None,
+    engine: Ray | None = None,
     track: Track = silent,
     **options: Any,
 ) -> Written:
@@ -71,6 +72,10 @@ def write(
         batch_size: Images to embed at a time, >= 1. Defaults to 256.
         shard: ``(k, n)``: the k-th of n parts of the rows, k from 1 on, for many jobs; see
             :func:`barlow.vectors.join`. Defaults to ``None``, all rows.
+        origin: Where encoder and images are, as :func:`barlow.vectors.origin_of` returns it: kept
+            in the file, so that search and duplicates find them again. Defaults to ``None``: the
+            paths that are given here.
+        engine: Many machines, see :class:`barlow.vectors.Ray`. Defaults to ``None``: this process.
         track: Shows the progress; see :data:`barlow.progress.Track`.
         **options: Options of :func:`barlow.data.load`, for a source.
 
@@ -98,28 +103,36 @@ def write(
     """
     path = check_place(path, shard)
     parts = _parts(path)
+    origin = origin_of(encoder, images, **options) if origin is None else origin
     with _locked(path):
+        given = encoder
         encoder, images = embedding.prepare(
             encoder, images, batch_size, track=track, **{"memory": 0, **options}
         )
         whole, images = images, _shard_of(images, shard)
-        made_by = known.made_by(encoder, whole, shard)
+        made_by = known.made_by(encoder, whole, shard, origin)
         before = Known(parts, path, made_by)
         size = max(1, _PART // batch_size) * batch_size
         starts = range(0, len(images), size)
-        skipped = [list(pair) for pair in images.skipped]
-        for number, start in enumerate(track(starts, "Embedding")):
-            part = images[start : start + size]
-            skipped += _write_part(
-                parts / f"{number:06}.parquet", encoder, part, batch_size, before, made_by, options
-            )
         files = [parts / f"{number:06}.parquet" for number in range(len(starts))]
+        slices = (images[start : start + size] for start in starts)
+        tasks = zip(files, slices, strict=True)
+        how = Settings(batch_size, before, made_by, options.get("max_pixels", MAX_PIXELS))
+        if engine is None:
+            embedded = map(Embedder(encoder, how), tasks)
+        else:
+            from barlow.vectors import cluster  # noqa: PLC0415 - optional
+
+            embedded = cluster.run(engine, _path_of(given, origin, parts), how, tasks)
+        skipped = [*images.skipped]
+        for _, bad in zip(track(files, "Embedding"), embedded, strict=True):
+            skipped += bad
         files = [file for file in files if pq.read_metadata(file).num_rows]
-        data.check_any(len(files), [(where, why) for where, why in skipped])
+        data.check_any(len(files), skipped)
         table.write_tables(path, map(pq.read_table, files), {**made_by, "skipped": skipped})
         counted = before.compare(path)
         shutil.rmtree(parts, ignore_errors=True)
-    return Written(*counted, tuple((where, why) for where, why in skipped))
+    return Written(*counted, tuple(skipped))
 
 
 def check_place(path: str | os.PathLike[str], shard: tuple[int, int] | None = None) -> pathlib.Path:
@@ -151,6 +164,21 @@ def check_place(path: str | os.PathLike[str], shard: tuple[int, int] | None = No
     return path
 
 
+def _path_of(
+    encoder: keras.Model | str | os.PathLike[str],
+    origin: Mapping[str, Any],
+    folder: pathlib.Path,
+) -> str | os.PathLike[str]:
+    """Where other processes load an encoder from."""
+    if isinstance(encoder, str | os.PathLike):
+        return encoder
+    if origin.get("run"):
+        return placed(origin, origin["run"])
+    with runs.replacing(folder / "encoder.keras") as temporary:
+        encoder.save(temporary)
+    return folder / "encoder.keras"
+
+
 def _parts(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f".{path.name}.parts")
 
@@ -167,66 +195,3 @@ def _shard_of(images: data.Images, shard: tuple[int, int] | None) -> data.Images
             "images."
         )
     return images[(k - 1) * len(images) // of : k * len(images) // of]
-
-
-def _write_part(
-    file: pathlib.Path,
-    encoder: keras.Model,
-    images: data.Images,
-    batch_size: int,
-    before: Known,
-    made_by: dict[str, Any],
-    options: dict[str, Any],
-) -> list[list[str]]:
-    """Write the rows of some images, unless they are written; returns what could not be read."""
-    facts = facts_of(images, options.get("max_pixels", MAX_PIXELS))
-    skipped = [[each.source, each.reason] for each in facts if isinstance(each, data.BadImage)]
-    rows = [row for row, each in enumerate(facts) if isinstance(each, Facts)]
-    good = [each for each in facts if isinstance(each, Facts)]
-    if _is_written(file, images[rows], good, made_by):
-        return skipped
-    vectors = [before.find(each.content) for each in good]
-    missing = [place for place, vector in enumerate(vectors) if vector is None]
-    wanted = images[[rows[place] for place in missing]]
-    wanted = data.Images(wanted.pixels, names=np.array(missing).astype(str))
-    for batch, bad in data.read_in_order(wanted, batch_size):
-        skipped += [[each.source, each.reason] for each in bad]
-        places = batch.names.astype(int)
-        if len(batch):
-            found = embedding.vectors(encoder, batch, batch_size)
-            names = images.names[[rows[place] for place in places]]
-            for place, vector in zip(places, embedding.check_finite(found, names), strict=True):
-                vectors[place] = vector
-    kept = [place for place, vector in enumerate(vectors) if vector is not None]
-    chosen = images[[rows[place] for place in kept]]
-    part = Embeddings(
-        np.array([vectors[place] for place in kept], "float32").reshape(
-            len(kept), encoder.output_shape[-1]
-        ),
-        chosen.names,
-        chosen.labels,
-        made_by["encoder"],
-        tuple(made_by["image_shape"]),
-        made_by["resize"],
-        facts=as_columns([good[place] for place in kept]),
-    )
-    table.write_tables(file, [table.as_table(part)], made_by)
-    return skipped
-
-
-def _is_written(
-    file: pathlib.Path, images: data.Images, facts: Sequence[Facts], made_by: dict[str, Any]
-) -> bool:
-    """Whether a part that was left by an interrupted call has these images."""
-    if not file.exists():
-        return False
-    before = table.read_made_by(file)
-    if any(before.get(name) != made_by[name] for name in SAME):
-        return False
-    found = pq.read_table(file)
-    return (
-        found["path"].to_pylist() == [table.as_text(name) for name in images.names]
-        and found["content"].to_pylist() == [each.content for each in facts]
-        and ("label" in found.column_names) == (images.labels is not None)
-        and (images.labels is None or found["label"].equals(table.labels_of(images.labels)))
-    )

@@ -49,7 +49,7 @@ def draw_training(run: str | pathlib.Path) -> pathlib.Path:
                 ylabel="feature of view 1",
             )
         figure.colorbar(picture, ax=[left, right], shrink=0.8, label="correlation")
-        _save(figure, run / runs.PICTURE)
+        save(figure, run / runs.PICTURE)
     return run / runs.PICTURE
 
 
@@ -87,11 +87,11 @@ def draw_views(
             pixels = np.rint(picture).astype("uint8")
             place.imshow(pixels, cmap="grey", vmin=0, vmax=255, interpolation="nearest")
             place.set_axis_off()
-    _save(figure, path)
+    save(figure, path)
     return path
 
 
-def _save(figure: Figure, path: pathlib.Path) -> None:
+def save(figure: Figure, path: pathlib.Path) -> None:
     """Write a picture, marked as barlow's: it is no image of a set."""
     marks = own.options(path)
     options: dict[str, Any] = {"pil_kwargs": marks} if marks else {}

@@ -1,0 +1,114 @@
+"""Copies of images as people have them: saved again, resized, cropped a little, brightened."""
+
+import io
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow import data
+from barlow.errors import extra
+
+with extra("cli", "Making copies of images"):
+    from PIL import Image, ImageEnhance
+
+    from barlow.data.decoding import Content, decode, read_header
+
+_LARGEST = 1024  # pixels of the longer side: larger images are reduced before they are copied
+_CROPPED = 0.05  # of a side, at most, from each of its ends
+_OWN = ("image_size", "channels")
+"""Options of reading that are set here."""
+
+_FACTOR = 1.25  # of brightness, at most
+
+Random = np.random.Generator
+
+
+def copies_of(
+    images: data.Images, random: Random
+) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint8]]]:
+    """Copies of every image, one of each kind, at the size of ``images.pixels``.
+
+    Args:
+        images: Images, of files or of arrays.
+        random: Draws how much is changed: quality of JPEG from 40 to 95, size from half to twice,
+            up to 5 % cropped from each side, brightness from 1/1.25 to 1.25.
+
+    Yields:
+        Number of the image, its pixels, and those of its copies, ``[kinds, height, width,
+        channels]``, in the order of ``KINDS``. Images that cannot be read are left out.
+
+    Example:
+        >>> from barlow.neighbours import copies
+        >>> digits = barlow.data.digits()[:1]
+        >>> number, own, made = next(copies.copies_of(digits, np.random.default_rng(0)))
+        >>> number, own.shape, made.shape
+        (0, (8, 8, 1), (4, 8, 8, 1))
+    """
+    height, width, channels = images.pixels.shape[1:]
+    for number in range(len(images)):
+        image = images[[number]]
+        try:
+            original, own = _original(image), image.pixels[:][0]
+        except data.BadImage:
+            continue
+        made = [
+            decode(Content(image.names[0], change(original, random)), (height, width), channels)
+            for change in KINDS.values()
+        ]
+        yield number, own, np.stack(made)
+
+
+def _original(images: data.Images) -> Image.Image:
+    """One image in grey or colour, at its own size if that is not too large."""
+    channels = images.pixels.shape[3]
+    if images.files is None:
+        pixels = np.rint(images.pixels[:][0]).astype("uint8")
+    else:
+        reading = dict(getattr(getattr(images.pixels, "read", None), "keywords", {}))
+        reading = {name: each for name, each in reading.items() if name not in _OWN}
+        width, height = read_header(images.files[0], reading.get("max_pixels", 2**30)).size
+        scale = min(1, _LARGEST / max(height, width))
+        size = (max(1, round(scale * height)), max(1, round(scale * width)))
+        pixels = decode(images.files[0], size, channels, **reading)
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+
+
+def _saved(image: Image.Image, kind: str = "PPM", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _as_jpeg(image: Image.Image, random: Random) -> bytes:
+    return _saved(image, "JPEG", quality=int(random.integers(40, 96)))
+
+
+def _resized(image: Image.Image, random: Random) -> bytes:
+    factor = 2 ** random.uniform(-1, 1)
+    size = [max(1, math.ceil(factor * side)) for side in image.size]
+    return _saved(image.resize((size[0], size[1]), Image.Resampling.BICUBIC))
+
+
+def _cropped(image: Image.Image, random: Random) -> bytes:
+    left, top, right, bottom = random.uniform(0, _CROPPED, 4)
+    width, height = image.size
+    box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
+    size = (max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1])))
+    return _saved(image.resize(size, Image.Resampling.BICUBIC, box=box))
+
+
+def _brightened(image: Image.Image, random: Random) -> bytes:
+    factor = _FACTOR ** random.uniform(-1, 1)
+    return _saved(ImageEnhance.Brightness(image).enhance(factor))
+
+
+KINDS: dict[str, Callable[[Image.Image, Random], bytes]] = {
+    "saved as JPEG": _as_jpeg,
+    "resized": _resized,
+    "cropped": _cropped,
+    "brightened": _brightened,
+}
+"""Kinds of copies by name."""

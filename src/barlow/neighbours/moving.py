@@ -1,0 +1,257 @@
+"""Carry out a plan: move the copies to a folder, and take it back. Nothing is ever deleted.
+
+The folder has the moved files under the names that they have in the collection, and the file
+``undo.csv``: where each was, where it goes, and the hash of its content. It is on the disk before
+the first file is moved, so that a move which is interrupted can be continued or taken back.
+"""
+
+import contextlib
+import csv
+import errno
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from barlow import lock, runs, vectors
+from barlow.embedding import Embeddings
+from barlow.errors import InvalidInput
+from barlow.paths import as_path
+from barlow.progress import Track, silent
+from barlow.text import printable
+from barlow.vectors.facts import content_of_file
+
+UNDO = "undo.csv"
+"""The file that takes a move back."""
+
+_COLUMNS = ("path", "from", "to", "content")
+_KEEP = {"yes": True, "no": False}
+_SHOWN = 3
+
+
+class _Move(NamedTuple):
+    path: str
+    """As the collection calls the image."""
+    before: str
+    after: str
+    content: str
+
+
+def move_copies(
+    plan: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    collection: Embeddings | str | os.PathLike[str],
+    other: Embeddings | str | os.PathLike[str] | None = None,
+    *,
+    images: Any = None,
+    track: Track = silent,
+) -> int:
+    """Move the images that a plan does not keep. A move that was interrupted is continued.
+
+    All is checked before the first file is moved: each file, and the one that is kept for it, must
+    be there with the content that was embedded.
+
+    Args:
+        plan: File of :meth:`barlow.neighbours.Duplicates.write`, perhaps edited.
+        folder: Where to move them; not inside the images.
+        collection: The vectors of which the plan was made.
+        other: The second ones, if it was made of two: then its images are moved.
+        images: Where the images of the collection are now. Defaults to ``None``: where they were.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        Number of images moved.
+
+    Raises:
+        FileExistsError: If a file is in the way, or another process moves to the folder.
+        FileNotFoundError: If the plan or an image is not there.
+        InvalidInput: If the plan is not valid, a file has changed, or an image is no file of its
+            own.
+        OSError: If a file cannot be moved. Those moved before are in the undo file.
+    """
+    kept, moved = _read_plan(as_path(plan))
+    folder = as_path(folder).absolute()
+    first = vectors.as_embeddings(collection)
+    second = first if other is None else vectors.as_embeddings(other)
+    with lock.locked(folder, f"Images are being moved to {folder}"):
+        undo = folder / UNDO
+        known = _read_undo(undo) if undo.exists() else []
+        done = {move.path for move in known if not os.path.lexists(move.before)}
+        keepers = _files(first, kept, images)
+        files = _files(second, [path for path in moved if path not in done], images)
+        _check(keepers, files, folder)
+        moves = [
+            _Move(path, os.fspath(file.absolute()), os.fspath(_place(folder, path)), content)
+            for path, (file, content) in files.items()
+        ]
+        _check_free(moves)
+        _write_undo(undo, [*(move for move in known if move.path in done), *moves])
+        for move in track(moves, "Moving"):
+            _move(move.before, move.after)
+    return len(moves)
+
+
+def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
+    """Take a move back, also one that was interrupted.
+
+    Args:
+        folder: Where images were moved to.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        Number of images moved back.
+
+    Raises:
+        FileExistsError: If something else is now where an image was.
+        FileNotFoundError: If nothing was moved to the folder.
+        OSError: If a file cannot be moved. The undo file stays, and the call can be repeated.
+    """
+    folder = as_path(folder).absolute()
+    undo = folder / UNDO
+    if not undo.is_file():
+        raise FileNotFoundError(f"There is no {UNDO} in {folder}: no images were moved there.")
+    with lock.locked(folder, f"Images are being moved to {folder}"):
+        moves = [move for move in _read_undo(undo) if os.path.lexists(move.after)]
+        taken = [move.before for move in moves if os.path.lexists(move.before)]
+        if taken:
+            raise FileExistsError(
+                f"{len(taken)} images cannot be moved back, since something is where they were, "
+                f"such as {printable(taken[0])}. Move that away first."
+            )
+        for move in track(moves, "Moving back"):
+            _move(move.after, move.before)
+            _remove_empty(pathlib.Path(move.after).parent, folder)
+        undo.unlink()
+    _remove_empty(folder, folder.parent)
+    return len(moves)
+
+
+def _read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
+    """Names of the images that are kept for others, and of those that are to be moved."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, 2):
+        if not {"group", "path", "keep"} <= {*row} or row["keep"] not in _KEEP:
+            raise InvalidInput(
+                f"{path} is no plan: line {number} needs group, path, and keep, which is yes or "
+                f"no. Received: {dict(row)}."
+            )
+    keeping = {row["group"] for row in rows if _KEEP[row["keep"]]}
+    orphan = next((row for row in rows if row["group"] not in keeping), None)
+    if orphan is not None:
+        raise InvalidInput(
+            f"Group {orphan['group']} of {path} keeps no image. Write yes in the column keep of "
+            "one."
+        )
+    moving = {row["group"] for row in rows if not _KEEP[row["keep"]]}
+    kept = [row["path"] for row in rows if _KEEP[row["keep"]] and row["group"] in moving]
+    return kept, [row["path"] for row in rows if not _KEEP[row["keep"]]]
+
+
+def _files(
+    embeddings: Embeddings, names: Sequence[str], images: Any
+) -> dict[str, tuple[pathlib.Path, str]]:
+    """By name, the file of every image and the hash of its content when it was embedded."""
+    places = {str(name): row for row, name in enumerate(embeddings.names)}
+    unknown = [name for name in names if name not in places]
+    if unknown:
+        raise InvalidInput(
+            f"{len(unknown)} images of the plan are not in the collection, such as "
+            f"{printable(unknown[0])}. Give the vectors of which the plan was made."
+        )
+    rows = [places[name] for name in names]
+    found = vectors.images_of(embeddings, rows, images).files if rows else []
+    files = {}
+    for name, row, file in zip(
+        names, rows, [None] * len(rows) if found is None else found, strict=True
+    ):
+        path = pathlib.Path(file) if isinstance(file, str) else file
+        if not isinstance(path, pathlib.Path):
+            raise InvalidInput(
+                f"{printable(name)} is no file of its own, so it cannot be moved. Take it out of "
+                "the plan."
+            )
+        files[name] = (path, str(embeddings.facts["content"][row]))
+    return files
+
+
+def _check(
+    keepers: dict[str, tuple[pathlib.Path, str]],
+    files: dict[str, tuple[pathlib.Path, str]],
+    folder: pathlib.Path,
+) -> None:
+    """Refuse to move anything, if one file is not what it was."""
+    changed = [
+        name
+        for name, (path, content) in {**keepers, **files}.items()
+        if content_of_file(path) != content
+    ]
+    if changed:
+        raise InvalidInput(
+            f"{len(changed)} images have changed since they were embedded, such as "
+            f"{', '.join(map(printable, changed[:_SHOWN]))}. Nothing was moved. Embed the images "
+            "again and make a new plan."
+        )
+    kept = {path.resolve() for path, _ in keepers.values()}
+    for name, (path, _) in files.items():
+        if path.resolve() in kept:
+            raise InvalidInput(
+                f"{printable(name)} is the very file that is kept for it, under another name. "
+                "Nothing was moved. Take it out of the plan."
+            )
+        if folder.resolve() in path.resolve().parents:
+            raise InvalidInput(
+                f"{printable(name)} lies in {folder} already. Choose another folder."
+            )
+
+
+def _check_free(moves: Sequence[_Move]) -> None:
+    places = [move.after for move in moves]
+    taken = [place for place in places if os.path.lexists(place)]
+    if taken or len(set(places)) < len(places):
+        twice = next((place for place in places if places.count(place) > 1), "")
+        raise FileExistsError(
+            f"Something is where an image would be moved to: {printable((*taken, twice)[0])}. "
+            "Nothing was moved. Choose an empty folder."
+        )
+
+
+def _place(folder: pathlib.Path, path: str) -> pathlib.Path:
+    """Where an image of this name goes, inside the folder whatever it is called."""
+    parts = [part for part in pathlib.PurePath(path).parts if part not in ("..", ".")]
+    return folder.joinpath(*(part.replace(":", "").strip("/\\") or "_" for part in parts))
+
+
+def _move(before: str, after: str) -> None:
+    """Move a file; it is whole in one of the two places at any moment."""
+    pathlib.Path(after).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(before, after)  # noqa: PTH104 - names of any bytes
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with runs.replacing(pathlib.Path(after)) as temporary:  # on another disk
+            shutil.copy2(before, temporary)
+        os.unlink(before)  # noqa: PTH108
+
+
+def _remove_empty(folder: pathlib.Path, until: pathlib.Path) -> None:
+    with contextlib.suppress(OSError):  # something is in it
+        while folder != until:
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _write_undo(path: pathlib.Path, moves: Sequence[_Move]) -> None:
+    with (
+        runs.replacing(path) as temporary,
+        temporary.open("w", newline="", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerows([_COLUMNS, *moves])
+
+
+def _read_undo(path: pathlib.Path) -> list[_Move]:
+    with path.open(newline="", errors="surrogateescape") as file:
+        return [_Move(*row) for row in list(csv.reader(file))[1:]]

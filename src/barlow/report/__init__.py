@@ -1,0 +1,39 @@
+"""Pictures of a run and of views; contact sheets."""
+
+from typing import TYPE_CHECKING
+
+from barlow._lazy import attach
+
+if TYPE_CHECKING:
+    from barlow.report.found import sheet_of_duplicates, sheet_of_outliers, sheet_of_search
+    from barlow.report.pictures import draw_training, draw_views
+    from barlow.report.sheet import Row, Tile, check_sheet, contact_sheet, tiles_of
+
+__all__ = [
+    "Row",
+    "Tile",
+    "check_sheet",
+    "contact_sheet",
+    "draw_training",
+    "draw_views",
+    "sheet_of_duplicates",
+    "sheet_of_outliers",
+    "sheet_of_search",
+    "tiles_of",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Row": "sheet",
+        "Tile": "sheet",
+        "check_sheet": "sheet",
+        "contact_sheet": "sheet",
+        "draw_training": "pictures",
+        "draw_views": "pictures",
+        "sheet_of_duplicates": "found",
+        "sheet_of_outliers": "found",
+        "sheet_of_search": "found",
+        "tiles_of": "sheet",
+    },
+)

@@ -1,0 +1,54 @@
+"""Vectors as a NumPy file, with their names beside it."""
+
+import os
+import pathlib
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from barlow import runs
+from barlow.paths import as_path
+from barlow.vectors import table
+
+
+def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]:
+    """Write the vectors of a file as ``.npy``, and their names as a JSON list, beside it.
+
+    Memory does not grow with the number of vectors.
+
+    Args:
+        path: File of vectors, such as ``photos.parquet``.
+
+    Returns:
+        Paths of ``photos.npy``, float32, ``[images, features]``; and of ``photos.names.json``.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        InvalidInput: If it is not one of vectors.
+        OSError: If it cannot be written.
+
+    Example:
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "digits.parquet"
+        >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
+        >>> written = barlow.vectors.write(encoder, barlow.data.digits()[:9], path)
+        >>> values, names = barlow.vectors.write_npy(path)
+        >>> np.load(values).shape, names.name
+        ((9, 128), 'digits.names.json')
+    """
+    path = as_path(path)
+    table.read_made_by(path)
+    rows = pq.read_metadata(path).num_rows
+    features = pq.read_schema(path).field("vector").type.list_size
+    values, names = path.with_suffix(".npy"), path.with_suffix(".names.json")
+    with runs.replacing(values) as temporary:
+        written = np.lib.format.open_memmap(temporary, "w+", "float32", (rows, features))
+        start = 0
+        for group in table.groups(path):
+            written[start : start + len(group)] = table.vectors_of(group)
+            start += len(group)
+        written.flush()
+        del written
+    with runs.replacing(names) as temporary:
+        found = pq.read_table(path, columns=["path"])["path"].to_pylist()
+        temporary.write_text(runs.as_json(found), encoding="utf-8")
+    return values, names

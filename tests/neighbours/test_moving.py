@@ -1,0 +1,176 @@
+"""Copies are moved, nothing is lost, and all of it can be taken back."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from pictures import draw
+
+import barlow
+from barlow import lock, neighbours, vectors
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def collection(encoder, photos, tmp_path):
+    """Ten pictures, and copies of three of them."""
+    for number in range(3):
+        draw(number).save(photos / "b" / f"copy {number}.png", compress_level=1)
+    vectors.write(encoder, photos, tmp_path / "x.parquet")
+    barlow.duplicates(tmp_path / "x.parquet", threshold=0.999).write(tmp_path / "plan.csv")
+    return tmp_path / "x.parquet"
+
+
+def files_of(folder):
+    """Content by path."""
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_what_a_plan_moves_is_moved_and_back(collection, photos, tmp_path):
+    before = files_of(photos)
+    assert neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection) == 3
+    moved = files_of(tmp_path / "trash")
+    names = {pathlib.Path("b") / f"copy {number}.png" for number in range(3)}
+    assert set(moved) == names | {pathlib.Path("undo.csv")}
+    assert files_of(photos) == {name: each for name, each in before.items() if name not in names}
+    assert neighbours.move_back(tmp_path / "trash") == 3
+    assert files_of(photos) == before
+    assert not (tmp_path / "trash").exists()
+
+
+@pytest.mark.parametrize("changed", ["a/0.png", "b/copy 0.png"])
+def test_a_file_that_has_changed_stops_all(changed, collection, photos, tmp_path):
+    draw(99).save(photos / changed)
+    before = files_of(photos)
+    with pytest.raises(ValueError, match=r"1 images have changed .* Nothing was moved"):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    assert files_of(photos) == before
+    assert not (tmp_path / "trash").exists()
+
+
+@pytest.mark.parametrize("gone", ["a/0.png", "b/copy 0.png"])
+def test_a_file_that_is_gone_stops_all(gone, collection, photos, tmp_path):
+    (photos / gone).unlink()
+    before = files_of(photos)
+    with pytest.raises(FileNotFoundError, match="no longer where they were"):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    assert files_of(photos) == before
+
+
+def test_nothing_is_overwritten(collection, photos, tmp_path):
+    (tmp_path / "trash" / "b").mkdir(parents=True)
+    (tmp_path / "trash" / "b" / "copy 1.png").write_bytes(b"mine")
+    before = files_of(tmp_path)
+    with pytest.raises(FileExistsError, match=r"copy 1\.png. Nothing was moved"):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    assert files_of(tmp_path) == before
+    (tmp_path / "trash" / "b" / "copy 1.png").unlink()
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    draw(50).save(photos / "b" / "copy 1.png")
+    before = files_of(tmp_path)
+    with pytest.raises(FileExistsError, match="1 images cannot be moved back"):
+        neighbours.move_back(tmp_path / "trash")
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs rights on Windows")
+def test_the_file_that_is_kept_is_not_moved_under_another_name(encoder, photos, tmp_path):
+    (photos / "b" / "link.png").symlink_to(photos / "a" / "0.png")
+    vectors.write(encoder, photos, tmp_path / "x.parquet")
+    barlow.duplicates(tmp_path / "x.parquet", exact=True).write(tmp_path / "plan.csv")
+    before = files_of(photos)
+    with pytest.raises(ValueError, match="the very file that is kept"):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", tmp_path / "x.parquet")
+    assert files_of(photos) == before
+
+
+def test_images_that_are_no_files_of_their_own_are_not_moved(encoder, photos, tmp_path):
+    shutil.copy(photos / "a" / "0.png", photos / "b" / "0.png")
+    archive = shutil.make_archive(str(tmp_path / "photos"), "tar", photos)
+    vectors.write(encoder, archive, tmp_path / "x.parquet")
+    barlow.duplicates(tmp_path / "x.parquet", exact=True).write(tmp_path / "plan.csv")
+    with pytest.raises(ValueError, match="no file of its own"):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,keep\na/0.png,no\n", "needs group, path, and keep"),
+        ("group,path,keep\n1,a/0.png,maybe\n", "yes or no"),
+        ("group,path,keep\n1,a/0.png,no\n", "keeps no image"),
+        ("group,path,keep\n1,a/0.png,yes\n1,z.png,no\n", "not in the collection"),
+    ],
+)
+def test_a_plan_that_is_not_valid_is_refused(text, said, collection, tmp_path):
+    (tmp_path / "plan.csv").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    assert not (tmp_path / "trash").exists()
+
+
+def test_the_user_decides_what_a_plan_keeps(collection, photos, tmp_path):
+    plan = tmp_path / "plan.csv"
+    rows = plan.read_text().replace(",yes,", ",?,").replace(",no,", ",yes,").replace(",?,", ",no,")
+    plan.write_text("\ufeff" + rows, encoding="utf-8")  # as a spreadsheet writes it
+    assert neighbours.move_copies(plan, tmp_path / "trash", collection) == 3
+    assert {path.name for path in (tmp_path / "trash" / "a").iterdir()} == {
+        "0.png",
+        "1.png",
+        "2.png",
+    }
+
+
+def test_a_folder_among_the_images_is_refused_where_it_has_them(collection, photos, tmp_path):
+    with pytest.raises(ValueError, match=r"lies in .* already"):
+        neighbours.move_copies(tmp_path / "plan.csv", photos, collection)
+
+
+def test_two_that_move_to_one_folder_are_refused(collection, tmp_path):
+    with (
+        lock.locked(tmp_path / "trash", "Images are being moved"),
+        pytest.raises(FileExistsError, match="are being moved"),
+    ):
+        neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+
+
+MOVE = """
+import sys, time, os
+from barlow import neighbours
+rename = os.rename
+def slow(before, after):
+    rename(before, after)
+    time.sleep(0.2)
+os.rename = slow
+neighbours.move_copies(*sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.parametrize("goes", ["on", "back"])
+def test_a_move_that_was_killed_goes_on_or_back(goes, collection, photos, tmp_path):
+    arguments = [tmp_path / "plan.csv", tmp_path / "trash", collection]
+    before = files_of(photos)
+    process = subprocess.Popen([sys.executable, "-c", MOVE, *map(os.fspath, arguments)])
+    while process.poll() is None and not list((tmp_path / "trash").rglob("*.png")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gone = set(before) - set(files_of(photos))
+    assert len(gone) in (1, 2)
+    for name in gone:
+        assert (tmp_path / "trash" / name).read_bytes() == before[name]
+    if goes == "on":
+        assert neighbours.move_copies(*arguments) == 3 - len(gone)
+        assert len(files_of(photos)) == len(before) - 3
+    neighbours.move_back(tmp_path / "trash")
+    assert files_of(photos) == before
