@@ -106,5 +106,5 @@ def test_a_threshold_is_the_same_each_time(encoder, photos, tmp_path):
 def test_too_few_images_or_blank_ones_give_no_threshold(encoder, tmp_path):
     images = barlow.data.Images(np.full((20, 32, 32, 3), 7, "uint8"))
     vectors.write(encoder, images, tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match=r"at least 4 images that are not blank\. Received: 0"):
+    with pytest.raises(ValueError, match=r"at least 4 images that .*\. Received: 0"):
         barlow.duplicates(tmp_path / "x.parquet", images=images)

@@ -24,13 +24,26 @@ def evaluate(
     seed: options.Seed = 0,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
+    group_duplicates: Annotated[
+        bool, typer.Option("--group-duplicates", help="Keep copies on one side of the split.")
+    ] = False,
 ) -> None:
     """Test an encoder on labelled images: three quarters to learn from, one held out."""
     from barlow import evaluation  # noqa: PLC0415
     from barlow.cli.reading import read_for  # noqa: PLC0415
 
     encoder, images = read_for(run, sources, max_pixels=max_pixels, background=background)
-    train, test = evaluation.split(images, seed=seed)
+    groups = None
+    if group_duplicates:
+        from barlow import neighbours  # noqa: PLC0415
+
+        groups, measured = neighbours.linked(encoder, images, seed=seed, track=show.track)
+        count = len(images) - len(set(groups.tolist()))
+        show.say(
+            f"{count} of {len(images)} images are copies of others (similarity of at least "
+            f"{measured.threshold:.4f}) and stay on their side of the split."
+        )
+    train, test = evaluation.split(images, seed=seed, groups=groups)
     judge(run, encoder, train, test, seed)
 
 

@@ -15,12 +15,17 @@ from barlow.evaluation.labels import check_labels, class_numbers
 from barlow.text import printable
 
 with errors.extra("cli", "Evaluation"):
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 _SHOWN = 5  # names of classes
 
 
-def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[Images, Images]:
+def split(
+    images: Images,
+    test_fraction: float = 0.25,
+    seed: int = 0,
+    groups: NDArray[np.integer] | None = None,
+) -> tuple[Images, Images]:
     """Two disjoint sets of images, with all classes in the same proportion.
 
     Both sets have at least one image of every class; so the second is larger than asked for if
@@ -32,6 +37,10 @@ def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[I
         test_fraction: Fraction of the images in the second set, between 0 and 1. Defaults to
             0.25.
         seed: Seed of the split. Defaults to 0.
+        groups: Number of a group for every image, ``[images]``, such as copies
+            (:func:`barlow.neighbours.linked`); no group is in both sets. Then the fraction is 1/2
+            at most and about what was asked for, and classes that lie in too few groups are in
+            neither set. Defaults to ``None``: each image for itself.
 
     Returns:
         ``(train, test)``. The ``notes`` of both say which classes are set aside, and how many
@@ -58,8 +67,14 @@ def split(images: Images, test_fraction: float = 0.25, seed: int = 0) -> tuple[I
             "The images cannot be split into training and test: no class has two images. "
             f"Received: {len(images)} images of {len(classes)} classes."
         )
-    train, test = (rows[part] for part in _stratified(numbers[rows], test_fraction, seed))
     notes = [_note_of_rare([classes[number] for number in np.flatnonzero(counts == 1)])]
+    if groups is None:
+        train, test = (rows[part] for part in _stratified(numbers[rows], test_fraction, seed))
+    else:
+        groups = np.asarray(groups)[rows]
+        train, test, lost = _grouped(numbers[rows], groups, test_fraction, seed)
+        train, test = rows[train], rows[test]
+        notes.append(_note_of_grouped([classes[number] for number in lost]))
     if (
         isinstance(images.pixels, np.ndarray) and images.pixels.ndim == 4
     ):  # no lazy ones, no signals
@@ -84,6 +99,42 @@ def _note_of_rare(classes: Sequence[object]) -> str:
         else (f"{len(classes)} classes with a single image are")
     )
     return f"{kinds} set aside, since a probe needs one to learn and one to test: {names}{more}."
+
+
+def _note_of_grouped(classes: Sequence[object]) -> str:
+    """A sentence on the classes whose images are all in one set; empty if there are none."""
+    if not classes:
+        return ""
+    names = ", ".join(map(printable, classes[:_SHOWN]))
+    more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
+    return (
+        "Classes whose images lie in too few groups are set aside, since a probe needs some to "
+        f"learn and others to test: {names}{more}."
+    )
+
+
+def _grouped(
+    numbers: NDArray[np.intp], groups: NDArray[np.integer], test_fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of both sets, no group in both; and the classes that are not in both."""
+    folds = max(2, round(1 / test_fraction))
+    if len(np.unique(groups)) < folds:
+        raise InvalidInput(
+            f"The images cannot be split: they are only {len(np.unique(groups))} groups of copies. "
+            f"A test fraction of {test_fraction} needs {folds}."
+        )
+    folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # that a class has fewer images than there are folds
+        warnings.simplefilter("ignore", UserWarning)
+        train, test = next(folding.split(groups, numbers, groups))
+    both = np.intersect1d(numbers[train], numbers[test])
+    if not len(both):
+        raise InvalidInput(
+            "The images cannot be split into training and test: no class lies in two groups of "
+            "copies."
+        )
+    lost = np.setdiff1d(numbers, both)
+    return train[np.isin(numbers[train], both)], test[np.isin(numbers[test], both)], lost
 
 
 def _stratified(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from barlow.neighbours.grouping import Duplicates, Member, duplicates
     from barlow.neighbours.index import Index
     from barlow.neighbours.kept import graph
+    from barlow.neighbours.linking import linked
     from barlow.neighbours.moving import move_back, move_copies
     from barlow.neighbours.oddities import Oddities, Outlier, outliers
 
@@ -27,6 +28,7 @@ __all__ = [
     "calibrate",
     "duplicates",
     "graph",
+    "linked",
     "move_back",
     "move_copies",
     "nearest",
@@ -49,6 +51,7 @@ __getattr__, __dir__ = attach(
         "calibrate": "calibration",
         "duplicates": "grouping",
         "graph": "kept",
+        "linked": "linking",
         "move_back": "moving",
         "move_copies": "moving",
         "nearest": "exact",

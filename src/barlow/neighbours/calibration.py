@@ -97,12 +97,15 @@ def calibrate(
     random = np.random.default_rng((seed, 1))
     rows = random.permutation(len(embeddings))[:_COMPARED]
     copied = _of_copies(embeddings, encoder, images, rows[:_COPIED], random, track)
-    if len(copied) < _FEWEST:
+    others = np.empty(0)
+    if len(copied):
+        others = _of_others(embeddings, images, rows, float(np.quantile(copied, _SUSPICIOUS)))
+    if len(copied) < _FEWEST or len(others) < _FEWEST:
         raise InvalidInput(
-            f"A threshold is measured on at least {_FEWEST} images that are not blank. Received: "
-            f"{len(copied)}. Give a threshold (--threshold, `threshold`)."
+            f"A threshold is measured on at least {_FEWEST} images that are neither blank nor "
+            f"copies of others. Received: {min(len(copied), len(others))}. Give a threshold "
+            "(--threshold, `threshold`)."
         )
-    others = _of_others(embeddings, images, rows, float(np.quantile(copied, _SUSPICIOUS)))
     threshold = _cut(copied[::2].ravel(), others[::2])
     missed, alarms = copied[1::2] < threshold, others[1::2] >= threshold
     return Calibration(
