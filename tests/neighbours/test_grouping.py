@@ -188,3 +188,19 @@ def test_files_of_photos_have_what_decides(encoder, photos, tmp_path):
     (photos / "b" / "1.png").unlink()
     vectors.write(encoder, photos, tmp_path / "x.parquet")
     assert groups_of(barlow.duplicates(tmp_path / "x.parquet", threshold=0.99))[0][0] == "b/2.png"
+
+
+def test_images_that_differ_only_where_the_encoder_does_not_look_are_no_copies(encoder, tmp_path):
+    """The encoder sees the middle square of wide pictures; these differ at their ends."""
+    (tmp_path / "photos").mkdir()
+    wide = [draw(1000 + number, 192).crop((0, 64, 192, 128)) for number in range(60)]
+    for number, picture in enumerate(wide):
+        picture.paste(draw(number // 2, 64), (64, 0))
+        picture.save(tmp_path / "photos" / f"{number:02}.png")
+    wide[-1].save(tmp_path / "photos" / "copy.jpg", quality=90)
+    vectors.write(encoder, tmp_path / "photos", tmp_path / "x.parquet")
+    by_similarity = barlow.duplicates(tmp_path / "x.parquet", threshold=0.999)
+    assert len(groups_of(by_similarity)) == 30
+    found = barlow.duplicates(tmp_path / "x.parquet")
+    assert groups_of(found) == [["59.png", "copy.jpg"]]
+    assert found.calibration.false_alarms.value < 0.05

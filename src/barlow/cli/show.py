@@ -90,7 +90,8 @@ def table(
     shown = Table(title=title or None, caption=caption or None)
     for column, heading in enumerate(headings):
         numbers = all(_is_number(row[column]) for row in rows)
-        shown.add_column(heading, justify="right" if numbers else "left")
+        # Folded and not cut off: a path must be whole.
+        shown.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         shown.add_row(*map(printable, row))
     console.print(shown)

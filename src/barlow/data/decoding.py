@@ -135,6 +135,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     deep: pixels.Scale = pixels.SIXTEEN_BITS,
     plain: pixels.Scale = pixels.EIGHT_BITS,
+    crop: bool = True,
 ) -> np.ndarray:
     """Pixels of an image file; for an animation, of its first frame.
 
@@ -151,6 +152,7 @@ def decode(
         max_pixels: Largest number of pixels; a larger image is refused before it is decoded.
         deep: How grey of more than 8 bits, and floats, become 0 .. 255.
         plain: How opaque grey of 8 bits becomes 0 .. 255.
+        crop: Whether to crop the longer side. Defaults to True; else the image is stretched.
 
     Returns:
         Shape ``[height, width, channels]``, uint8.
@@ -178,6 +180,8 @@ def decode(
         scale = min(width / to_width, height / to_height)
         # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
         left, top = max(0, width - scale * to_width) / 2, max(0, height - scale * to_height) / 2
+        if not crop:
+            left = top = 0
         scale = {"L": plain}.get(image.mode, deep if image.mode in _DEEP else pixels.EIGHT_BITS)
         resized = _converted(image, mode, background, scale).resize(
             (to_width, to_height),

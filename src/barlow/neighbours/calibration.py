@@ -16,8 +16,9 @@ from barlow import data, embedding
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, extra
 from barlow.evaluation import thumbnails
-from barlow.neighbours.copies import KINDS, copies_of
+from barlow.neighbours.copies import KINDS, copies_of, pixels_of
 from barlow.neighbours.exact import nearest, similarities
+from barlow.neighbours.whole import correlations, whole_of, whole_of_file
 from barlow.progress import Track, silent
 
 with extra("cli", "Calibrating"):
@@ -30,6 +31,7 @@ _WITHOUT_A_COPY = 10  # images for one that has a copy
 _FEWEST = 4  # images that were copied
 _BLOCK = 64  # images to copy at a time
 _BLANK = 1.0  # levels of contrast: below, any two images are alike
+_UNLIKE = 0.01  # quantile of the correlation of copies as a whole
 _SUSPICIOUS = 0.05  # quantile of the similarity of copies
 
 
@@ -54,7 +56,9 @@ class Calibration(NamedTuple):
     """A cut between copies and other images."""
 
     threshold: float
-    """Cosine similarity from which on images are copies."""
+    """Cosine similarity from which on images are copies,"""
+    whole: float
+    """if they also correlate so much as a whole; see :mod:`barlow.neighbours.whole`."""
     misses: Rate
     """Expected fraction of copies that are less similar."""
     false_alarms: Rate
@@ -96,10 +100,12 @@ def calibrate(
     """
     random = np.random.default_rng((seed, 1))
     rows = random.permutation(len(embeddings))[:_COMPARED]
-    copied = _of_copies(embeddings, encoder, images, rows[:_COPIED], random, track)
+    copied, wholes = _of_copies(embeddings, encoder, images, rows[:_COPIED], random, track)
+    limit = float(np.quantile(wholes[::2], _UNLIKE)) if len(wholes) else 1.0
     others = np.empty(0)
     if len(copied):
-        others = _of_others(embeddings, images, rows, float(np.quantile(copied, _SUSPICIOUS)))
+        suspicious = float(np.quantile(copied, _SUSPICIOUS))
+        others = _of_others(embeddings, images, rows, suspicious, limit)
     if len(copied) < _FEWEST or len(others) < _FEWEST:
         raise InvalidInput(
             f"A threshold is measured on at least {_FEWEST} images that are neither blank nor "
@@ -107,9 +113,11 @@ def calibrate(
             "(--threshold, `threshold`)."
         )
     threshold = _cut(copied[::2].ravel(), others[::2])
-    missed, alarms = copied[1::2] < threshold, others[1::2] >= threshold
+    missed = (copied[1::2] < threshold) | (wholes[1::2] < limit)
+    alarms = others[1::2] >= threshold
     return Calibration(
         threshold,
+        limit,
         Rate.of(float(missed.mean()), len(missed)),
         Rate.of(float(alarms.mean()), len(alarms)),
         dict(zip(KINDS, missed.mean(axis=0).tolist(), strict=True)),
@@ -124,66 +132,64 @@ def _of_copies(
     rows: NDArray[np.intp],
     random: np.random.Generator,
     track: Track,
-) -> NDArray[np.float64]:
-    """Similarity of copies with their originals, ``[images, kinds]``, without blank images."""
-    found = [np.empty((0, len(KINDS)))]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Copies and their originals, ``[images, kinds]``: similarities, and correlations as a whole.
+
+    Blank images are left out.
+    """
+    height, width, channels = images.pixels.shape[1:]
+    found, wholes = [np.empty((0, len(KINDS)))], [np.empty((0, len(KINDS)))]
     for start in track(range(0, len(rows), _BLOCK), "Making copies"):
-        chosen = rows[start : start + _BLOCK]
+        chosen = images[rows[start : start + _BLOCK]]
+        own_whole = whole_of(chosen)
         made = [
-            (chosen[number], copies)
-            for number, own, copies in copies_of(images[chosen], random)
-            if own.std() >= _BLANK
+            (number, files)
+            for number, files in copies_of(chosen, random)
+            if own_whole[number].std() >= _BLANK
         ]
         if not made:
             continue
-        own, copies = zip(*made, strict=True)
-        pixels = data.Images(np.concatenate(copies))
+        numbers = np.repeat([number for number, _ in made], len(KINDS))
+        files = [file for _, each in made for file in each]
+        pixels = data.Images(pixels_of(files, (height, width), channels))
         vectors = embedding.vectors(encoder, pixels, _BLOCK * len(KINDS))
-        originals = embeddings.vectors[np.repeat(own, len(KINDS))]
+        originals = embeddings.vectors[rows[start + numbers]]
         found.append(similarities(vectors, originals).reshape(-1, len(KINDS)))
-    return np.concatenate(found)
+        copies = np.stack([whole_of_file(file) for file in files])
+        if images.files is None:  # as arrays of that size are compared
+            copies = whole_of(pixels)
+        wholes.append(correlations(copies, own_whole[numbers]).reshape(-1, len(KINDS)))
+    return np.concatenate(found), np.concatenate(wholes)
 
 
 def _of_others(
-    embeddings: Embeddings, images: data.Images, rows: NDArray[np.intp], suspicious: float
+    embeddings: Embeddings,
+    images: data.Images,
+    rows: NDArray[np.intp],
+    suspicious: float,
+    limit: float,
 ) -> NDArray[np.float64]:
-    """Similarity of images with the nearest other that is no copy of it, ``[images]``.
+    """Similarity of images with the nearest other that would be taken for a copy, ``[images]``.
 
     A collection has copies already. Those that are as similar as a copy are looked at: whether
     their pixels are those of a copy does not depend on the encoder.
     """
-    vectors = embeddings.vectors
-    near = nearest(vectors, vectors[rows], _NEAREST, own=rows)
+    near = nearest(embeddings.vectors, embeddings.vectors[rows], _NEAREST, own=rows)
     places, ranks = np.nonzero(near.similarities >= suspicious)
-    pairs = np.stack([rows[places], near.rows[places, ranks]], axis=1)
-    copies = np.zeros(near.rows.shape, bool)
-    copies[places, ranks] = _look_alike(images, pairs, rows[:_BLOCK])
-    found = np.where(copies, -1.0, near.similarities).max(axis=1)
-    return found[~copies.all(axis=1)]
-
-
-def _look_alike(
-    images: data.Images, pairs: NDArray[np.intp], some: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Whether the images of every pair of rows are copies by their pixels, or blank.
-
-    Args:
-        images: The images of all rows.
-        pairs: Shape ``[pairs, 2]``.
-        some: Rows that show what images usually differ by.
-    """
-    if not len(pairs):
-        return np.empty(0, bool)
-    looked = np.unique(np.concatenate([pairs.ravel(), some]))
-    lazy = data.Images(images[looked].pixels)  # named by their numbers
-    small = {}
-    for chunk, _ in data.read_in_order(lazy, _BLOCK):
-        small |= zip(chunk.names.astype(int), thumbnails.of(chunk.pixels[:]), strict=True)
-    size = len(next(iter(small.values()), ()))
-    every = np.stack([small.get(number, np.zeros(size)) for number in range(len(looked))])
-    one, other = (every[np.searchsorted(looked, pairs[:, side])] for side in (0, 1))
-    usual = thumbnails.usual(*2 * [every[np.searchsorted(looked, some)]])
-    return thumbnails.are_copies(one, other, usual) | (other.std(axis=1) < _BLANK)
+    ones, others = rows[places], near.rows[places, ranks]
+    looked, numbers = np.unique(np.concatenate([ones, others, rows[:_BLOCK]]), return_inverse=True)
+    small = whole_of(images[looked])
+    thumbs = thumbnails.of(small[..., None])
+    one, other, some = np.split(numbers, [len(ones), 2 * len(ones)])
+    usual = thumbnails.usual(thumbs[some], thumbs[some])
+    is_copy, unlike = np.zeros(near.rows.shape, bool), np.zeros(near.rows.shape, bool)
+    plain = small[other].std(axis=(1, 2)) < _BLANK
+    is_copy[places, ranks] = thumbnails.are_copies(thumbs[one], thumbs[other], usual) | plain
+    unlike[places, ranks] = correlations(small[one], small[other]) < limit
+    passed = is_copy | unlike
+    found = np.where(passed, -1.0, near.similarities).max(axis=1)
+    last = near.similarities[:, -1]  # the next others are at most as similar
+    return np.where(passed.all(axis=1), last, found)[~is_copy.all(axis=1)]
 
 
 def _cut(copies: NDArray[np.float64], others: NDArray[np.float64]) -> float:

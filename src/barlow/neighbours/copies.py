@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,17 @@ with extra("cli", "Making copies of images"):
 
     from barlow.data.decoding import Content, decode, read_header
 
+from barlow.neighbours.whole import reading_of
+
 _LARGEST = 1024  # pixels of the longer side: larger images are reduced before they are copied
 _CROPPED = 0.05  # of a side, at most, from each of its ends
-_OWN = ("image_size", "channels")
-"""Options of reading that are set here."""
-
 _FACTOR = 1.25  # of brightness, at most
 
 Random = np.random.Generator
 
 
-def copies_of(
-    images: data.Images, random: Random
-) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint8]]]:
-    """Copies of every image, one of each kind, at the size of ``images.pixels``.
+def copies_of(images: data.Images, random: Random) -> Iterator[tuple[int, list[Content]]]:
+    """Copies of every image, one of each kind, as files in memory.
 
     Args:
         images: Images, of files or of arrays.
@@ -37,28 +34,30 @@ def copies_of(
             up to 5 % cropped from each side, brightness from 1/1.25 to 1.25.
 
     Yields:
-        Number of the image, its pixels, and those of its copies, ``[kinds, height, width,
-        channels]``, in the order of ``KINDS``. Images that cannot be read are left out.
+        Number of the image, and its copies in the order of ``KINDS``. Images that cannot be read
+        are left out.
 
     Example:
         >>> from barlow.neighbours import copies
         >>> digits = barlow.data.digits()[:1]
-        >>> number, own, made = next(copies.copies_of(digits, np.random.default_rng(0)))
-        >>> number, own.shape, made.shape
-        (0, (8, 8, 1), (4, 8, 8, 1))
+        >>> number, made = next(copies.copies_of(digits, np.random.default_rng(0)))
+        >>> number, copies.pixels_of(made, (8, 8), channels=1).shape
+        (0, (4, 8, 8, 1))
     """
-    height, width, channels = images.pixels.shape[1:]
     for number in range(len(images)):
-        image = images[[number]]
         try:
-            original, own = _original(image), image.pixels[:][0]
+            original = _original(images[[number]])
         except data.BadImage:
             continue
-        made = [
-            decode(Content(image.names[0], change(original, random)), (height, width), channels)
-            for change in KINDS.values()
-        ]
-        yield number, own, np.stack(made)
+        name = images.names[number]
+        yield number, [Content(name, change(original, random)) for change in KINDS.values()]
+
+
+def pixels_of(
+    files: Sequence[Content], image_size: tuple[int, int], channels: int
+) -> NDArray[np.uint8]:
+    """Files of :func:`copies_of` as the encoder sees them, ``[files, height, width, channels]``."""
+    return np.stack([decode(file, image_size, channels) for file in files])
 
 
 def _original(images: data.Images) -> Image.Image:
@@ -67,8 +66,7 @@ def _original(images: data.Images) -> Image.Image:
     if images.files is None:
         pixels = np.rint(images.pixels[:][0]).astype("uint8")
     else:
-        reading = dict(getattr(getattr(images.pixels, "read", None), "keywords", {}))
-        reading = {name: each for name, each in reading.items() if name not in _OWN}
+        reading = reading_of(images)
         width, height = read_header(images.files[0], reading.get("max_pixels", 2**30)).size
         scale = min(1, _LARGEST / max(height, width))
         size = (max(1, round(scale * height)), max(1, round(scale * width)))

@@ -16,7 +16,7 @@ from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 _QUERIES = 256  # of a block
-_ROWS = 8192  # of a tile
+_ROWS, _FIRST = 8192, 2048  # of a tile, and of the first one
 _PAIRS = 4096  # at a time in float64
 _SUMMED = 4  # roundings of a product but for those of its sum: two norms, two divisions
 
@@ -141,8 +141,11 @@ def _of_block(
     rounded = exact_queries.astype("float32")
     margin = 2 * (vectors.shape[1] + _SUMMED) * np.finfo("float32").eps
     best = Best(len(queries), k)
-    for start in range(0, len(vectors), _ROWS):
-        tile = _unit(vectors[start : start + _ROWS], norms[start : start + _ROWS])
+    start = 0
+    while start < len(vectors):
+        # Each tile doubles what has been seen, so that few of its rows are candidates.
+        stop = start + min(_ROWS, max(_FIRST, start))
+        tile = _unit(vectors[start:stop], norms[start:stop])
         rough = rounded @ tile.T
         if own is not None:
             inside = np.flatnonzero((own >= start) & (own < start + len(tile)))
@@ -157,6 +160,7 @@ def _of_block(
             others = rows != own[places]
             places, rows = places[others], rows[others]
         best.add(places, rows, _exact(exact_queries, vectors, norms, places, rows))
+        start = stop
     return best.rows.reshape(-1, k), best.similarities.reshape(-1, k)
 
 

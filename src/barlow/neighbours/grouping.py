@@ -19,8 +19,10 @@ from barlow import runs, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.neighbours.calibration import Calibration, calibrate
-from barlow.neighbours.exact import Neighbours, at_least, nearest, similarities
+from barlow.neighbours.exact import similarities
+from barlow.neighbours.groups import Groups, Preference, between, within
 from barlow.neighbours.kept import graph
+from barlow.neighbours.whole import SecondLook
 from barlow.paths import as_path
 from barlow.progress import Track, silent
 
@@ -28,9 +30,6 @@ COLUMNS = ("group", "path", "keep", "similarity", "reason")
 """Columns of a plan."""
 
 EXACT, NEAR = "exact copy", "near copy"
-
-_LOSSLESS = ("BMP", "DIB", "PCX", "PNG", "PPM", "SGI", "TGA", "TIFF")
-_FOREVER = np.iinfo("int64").max
 
 
 class Member(NamedTuple):
@@ -93,13 +92,14 @@ def duplicates(
         other: Another one. Then each group is an image of ``collection``, which is kept, and its
             copies in ``other``. Defaults to ``None``: copies within ``collection``.
         threshold: Cosine similarity from which on images are copies, -1 to 1. Defaults to
-            ``None``: measured on the images, see :func:`barlow.neighbours.calibrate`.
+            ``None``: measured on the images, see :func:`barlow.neighbours.calibrate`. Then copies
+            must also be alike as a whole, see :mod:`barlow.neighbours.whole`.
         exact: Whether only files of the same content are copies. Defaults to ``False``.
         keep_in: Folders, as in the names of the images, whose images are kept. Defaults to none.
         encoder: The encoder that made the vectors, or where it is. Needed to measure a threshold.
             Defaults to ``None``: where it was.
-        images: Where the images are now. Needed to measure a threshold. Defaults to ``None``: where
-            they were.
+        images: Where the images of ``collection`` are now. Needed to measure a threshold. Defaults
+            to ``None``: where they were.
         seed: Seed of what is drawn to measure the threshold. Defaults to 0.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
@@ -122,21 +122,26 @@ def duplicates(
     first = vectors.as_embeddings(collection)
     second = None if other is None else vectors.as_embeddings(other)
     _check(first, second, threshold)
-    calibration = None
+    calibration, look = None, None
     if threshold is None and not exact and len(first):
         model = vectors.encoder_of(first, encoder)
         pictures = vectors.images_of(first, np.arange(len(first)), images)
         calibration = calibrate(first, model, pictures, seed=seed, track=track)
         threshold = calibration.threshold
+        look = SecondLook(calibration.whole, pictures, first.facts)
+        if second is not None:
+            others = vectors.images_of(second, np.arange(len(second)))
+            look = SecondLook(calibration.whole, pictures, first.facts, others, second.facts)
     limit = None if exact else threshold
-    if second is not None:
-        groups = _between(first, second, limit, track)
-        members = _members_between(first, second, groups)
+    if second is None:
+        near = None if limit is None else graph(collection, track=track)
+        preferred = Preference(first, keep_in)
+        groups = within(first, near, limit, preferred.order, look, track)
+        reasons = [preferred.reason(keeper, copies) for keeper, copies in groups]
     else:
-        preferred = _Preference(first, keep_in)
-        source = collection if first.vectors.size and limit is not None else first
-        groups = _within(first, source, limit, preferred.order, track)
-        members = _members(first, groups, preferred)
+        groups = between(first, second, limit, look, track)
+        reasons = ["kept: of the first file"] * len(groups)
+    members = _members(first, first if second is None else second, groups, reasons)
     return Duplicates(members, limit, calibration)
 
 
@@ -153,126 +158,11 @@ def _check(first: Embeddings, second: Embeddings | None, threshold: float | None
         raise InvalidInput(f"A cosine similarity is between -1 and 1. Received: {threshold}.")
 
 
-class _Preference:
-    """Which images are rather kept."""
-
-    def __init__(self, embeddings: Embeddings, keep_in: Sequence[str]):
-        facts, names = embeddings.facts, embeddings.names.astype(str)
-        folders = [folder.rstrip("/") + "/" for folder in keep_in]
-        inside = np.array([any(name.startswith(each) for each in folders) for name in names], bool)
-        for folder in folders:
-            if not any(name.startswith(folder) for name in names):
-                raise InvalidInput(
-                    f"No image lies in {folder} (--keep-in, `keep_in`). Give folders as the names "
-                    f"of the images begin, such as {str(names[0]) if len(names) else ''!r}."
-                )
-        changed = facts["modified"].astype("datetime64[us]")
-        age = np.where(np.isnat(changed), _FOREVER, changed.astype("int64"))
-        pixels = facts["width"].astype("int64") * facts["height"]
-        self._criteria = {
-            "in a folder to keep": ~inside,
-            "most pixels": -pixels,
-            "lossless format": ~np.isin(facts["format"].astype(str), _LOSSLESS),
-            "has EXIF": ~facts["exif"].astype(bool),
-            "the oldest": age,
-        }
-        self.order = np.lexsort([*self._criteria.values()][::-1])
-        """Rows, the preferred ones first; stable."""
-
-    def reason(self, keeper: int, next_best: int) -> str:
-        """Why the one is preferred to the other."""
-        for name, values in self._criteria.items():
-            if values[keeper] != values[next_best]:
-                return f"kept: {name}"
-        return "kept: the first"
-
-
-Groups = list[tuple[int, NDArray[np.intp]]]
-"""Keepers, each with its copies."""
-
-
-def _within(
-    embeddings: Embeddings,
-    source: Embeddings | str | os.PathLike[str],
-    threshold: float | None,
-    order: NDArray[np.intp],
-    track: Track,
-) -> Groups:
-    """Keepers and their copies within one collection, the largest groups first."""
-    same = _Contents(embeddings)
-    limit = np.inf if threshold is None else threshold
-    none = np.empty((len(embeddings), 0))
-    near = (
-        Neighbours(none.astype(np.intp), none) if threshold is None else graph(source, track=track)
-    )
-    touched = same.is_shared | (near.similarities[:, :1] >= limit).any(axis=1)
-    is_free = np.ones(len(embeddings), bool)
-    groups: Groups = []
-    for keeper in order[touched[order]]:
-        if not is_free[keeper]:
-            continue
-        copies = same.rows_of(keeper)
-        alike = near.similarities[keeper] >= limit
-        rows = near.rows[keeper, alike]
-        if len(alike) and alike.all():  # there may be more
-            rows = at_least(embeddings.vectors, embeddings.vectors[keeper], limit)
-        copies = np.union1d(copies, rows).astype(np.intp)
-        copies = copies[is_free[copies] & (copies != keeper)]
-        if len(copies):
-            is_free[[keeper, *copies]] = False
-            groups.append((int(keeper), copies))
-    return sorted(groups, key=lambda group: -len(group[1]))
-
-
-def _between(
-    first: Embeddings, second: Embeddings, threshold: float | None, track: Track
-) -> Groups:
-    """Images of the first collection and their copies in the second."""
-    _, contents = np.unique(first.facts["content"].astype(str), return_index=True)
-    by_content = {first.facts["content"][row]: int(row) for row in contents}
-    origin = np.array([by_content.get(each, -1) for each in second.facts["content"]], np.intp)
-    rest = np.flatnonzero(origin < 0)
-    if threshold is not None and len(first) and len(rest):
-        near = nearest(first.vectors, second.vectors[rest], 1, track=track)
-        alike = near.similarities[:, 0] >= threshold
-        origin[rest[alike]] = near.rows[alike, 0]
-    keepers = np.unique(origin[origin >= 0])
-    groups: Groups = [(int(keeper), np.flatnonzero(origin == keeper)) for keeper in keepers]
-    return sorted(groups, key=lambda group: -len(group[1]))
-
-
-class _Contents:
-    """Rows by the content of their files."""
-
-    def __init__(self, embeddings: Embeddings):
-        _, self._number, counts = np.unique(
-            embeddings.facts["content"].astype(str), return_inverse=True, return_counts=True
-        )
-        self._rows = np.argsort(self._number, kind="stable")
-        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-        self.is_shared = counts[self._number] > 1 if len(counts) else np.empty(0, bool)
-        """Whether another row has the same content, shape ``[rows]``."""
-
-    def rows_of(self, row: int) -> NDArray[np.intp]:
-        """All rows of the same content, in their order."""
-        number = self._number[row]
-        return self._rows[self._starts[number] : self._starts[number + 1]]
-
-
-def _members(embeddings: Embeddings, groups: Groups, preferred: _Preference) -> list[Member]:
-    rank = np.argsort(preferred.order)
+def _members(
+    first: Embeddings, second: Embeddings, groups: Groups, reasons: Sequence[str]
+) -> list[Member]:
     members = []
-    for number, (keeper, copies) in enumerate(groups, 1):
-        reason = preferred.reason(keeper, copies[np.argmin(rank[copies])])
-        members.append(Member(number, str(embeddings.names[keeper]), True, 1.0, reason))
-        members += _copies(number, embeddings, keeper, embeddings, copies)
-    return members
-
-
-def _members_between(first: Embeddings, second: Embeddings, groups: Groups) -> list[Member]:
-    members = []
-    for number, (keeper, copies) in enumerate(groups, 1):
-        reason = "kept: of the first file"
+    for number, ((keeper, copies), reason) in enumerate(zip(groups, reasons, strict=True), 1):
         members.append(Member(number, str(first.names[keeper]), True, 1.0, reason))
         members += _copies(number, first, keeper, second, copies)
     return members
