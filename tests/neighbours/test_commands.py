@@ -49,7 +49,7 @@ def test_duplicates_are_planned_moved_and_moved_back(collection, photos, tmp_pat
         "duplicates", collection, "--threshold", 0.99, "--out", plan, "--sheet", tmp_path / "x.png"
     )
     assert code == 0, output
-    assert "1 groups: 0 exact copies, 1 near copies." in output
+    assert "Groups: 1. Exact copies: 0. Near copies: 1." in output
     with plan.open(newline="") as file:
         assert [(row["path"], row["keep"]) for row in csv.DictReader(file)] == [
             ("a/3.png", "yes"),
@@ -81,7 +81,7 @@ def test_images_of_a_second_file_that_are_in_the_first(encoder, collection, phot
     arguments = ("duplicates", collection, tmp_path / "y.parquet", "--threshold", 0.99)
     code, output = barlow(*arguments, "--out", tmp_path / "p.csv", "--sheet", tmp_path / "s.html")
     assert code == 0, output
-    assert "1 groups: 0 exact copies, 1 near copies." in output
+    assert "Groups: 1. Exact copies: 0. Near copies: 1." in output
     code, output = barlow(
         *arguments[:3], "--apply", tmp_path / "p.csv", "--move-to", tmp_path / "leaks"
     )

@@ -46,16 +46,15 @@ def search(
 ) -> None:
     """Find the images that are most similar to others."""
     from barlow import neighbours, report  # noqa: PLC0415
-    from barlow import vectors as files  # noqa: PLC0415
 
     out = report.check_sheet(out) if out else None
-    embeddings = files.read(vectors)
-    found = neighbours.search(embeddings, queries, k, encoder=run, track=show.track)
+    found = neighbours.search(vectors, queries, k, encoder=run, track=show.track)
+    _say_recall(found[0].recall)
     for each in found:
         rows = list(zip([f"{one:.4f}" for one in each.similarities], each.names, strict=True))
         show.table(("similarity", "image"), rows, title=f"Most similar to {each.query}")
     if out:
-        show.say(f"Written to {report.sheet_of_search(embeddings, found, out, images)}")
+        show.say(f"Written to {report.sheet_of_search(vectors, found, out, images)}")
 
 
 def duplicates(
@@ -154,6 +153,11 @@ def outliers(
         show.say(f"Written to {report.sheet_of_outliers(vectors, found, out, number, images)}")
 
 
+def _say_recall(recall: float | None) -> None:
+    if recall is not None:
+        show.say(f"By an index, which finds {recall:.1%} of the nearest neighbours on a sample.")
+
+
 def _show_duplicates(found: "Duplicates") -> None:
     if found.calibration:
         measured = found.calibration
@@ -167,7 +171,8 @@ def _show_duplicates(found: "Duplicates") -> None:
     copies = [each for each in found.members if not each.keep]
     exact = sum(each.reason == "exact copy" for each in copies)
     groups = len(found.members) - len(copies)
-    show.say(f"{groups} groups: {exact} exact copies, {len(copies) - exact} near copies.")
+    _say_recall(found.recall)
+    show.say(f"Groups: {groups}. Exact copies: {exact}. Near copies: {len(copies) - exact}.")
     rows = [
         (each.group, "yes" if each.keep else "no", f"{each.similarity:.4f}", each.path, each.reason)
         for each in found.members[:_SHOWN]

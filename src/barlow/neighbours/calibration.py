@@ -31,7 +31,7 @@ _WITHOUT_A_COPY = 10  # images for one that has a copy
 _FEWEST = 4  # images that were copied
 _BLOCK = 64  # images to copy at a time
 _BLANK = 1.0  # levels of contrast: below, any two images are alike
-_UNLIKE = 0.01  # quantile of the correlation of copies as a whole
+_UNLIKE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)  # of copies are lost to the second look, at most
 _SUSPICIOUS = 0.05  # quantile of the similarity of copies
 
 
@@ -101,20 +101,19 @@ def calibrate(
     random = np.random.default_rng((seed, 1))
     rows = random.permutation(len(embeddings))[:_COMPARED]
     copied, wholes = _of_copies(embeddings, encoder, images, rows[:_COPIED], random, track)
-    limit = float(np.quantile(wholes[::2], _UNLIKE)) if len(wholes) else 1.0
-    others = np.empty(0)
+    others = _Others(np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0), bool))
     if len(copied):
         suspicious = float(np.quantile(copied, _SUSPICIOUS))
-        others = _of_others(embeddings, images, rows, suspicious, limit)
-    if len(copied) < _FEWEST or len(others) < _FEWEST:
+        others = _of_others(embeddings, images, rows, suspicious)
+    if len(copied) < _FEWEST or len(others.similarities) < _FEWEST:
         raise InvalidInput(
             f"A threshold is measured on at least {_FEWEST} images that are neither blank nor "
-            f"copies of others. Received: {min(len(copied), len(others))}. Give a threshold "
-            "(--threshold, `threshold`)."
+            f"copies of others. Received: {min(len(copied), len(others.similarities))}. Give a "
+            "threshold (--threshold, `threshold`)."
         )
-    threshold = _cut(copied[::2].ravel(), others[::2])
+    threshold, limit = _cuts(copied[::2], wholes[::2], others)
     missed = (copied[1::2] < threshold) | (wholes[1::2] < limit)
-    alarms = others[1::2] >= threshold
+    alarms = others.taken(limit)[1::2] >= threshold
     return Calibration(
         threshold,
         limit,
@@ -162,14 +161,26 @@ def _of_copies(
     return np.concatenate(found), np.concatenate(wholes)
 
 
+class _Others(NamedTuple):
+    """The nearest other images of some images, ``[images, nearest]``, the most similar first."""
+
+    similarities: NDArray[np.float64]
+    correlations: NDArray[np.float64]
+    """As a whole; infinite where that was not looked at."""
+    are_copies: NDArray[np.bool_]
+
+    def taken(self, limit: float) -> NDArray[np.float64]:
+        """Similarity of the most similar other that is alike as a whole but no copy."""
+        passed = self.are_copies | (self.correlations < limit)
+        found = np.where(passed, -1.0, self.similarities).max(axis=1)
+        last = self.similarities[:, -1]  # the next others are at most as similar
+        return np.where(passed.all(axis=1), last, found)
+
+
 def _of_others(
-    embeddings: Embeddings,
-    images: data.Images,
-    rows: NDArray[np.intp],
-    suspicious: float,
-    limit: float,
-) -> NDArray[np.float64]:
-    """Similarity of images with the nearest other that would be taken for a copy, ``[images]``.
+    embeddings: Embeddings, images: data.Images, rows: NDArray[np.intp], suspicious: float
+) -> _Others:
+    """The nearest others of some rows, but for images that have copies only.
 
     A collection has copies already. Those that are as similar as a copy are looked at: whether
     their pixels are those of a copy does not depend on the encoder.
@@ -182,21 +193,34 @@ def _of_others(
     thumbs = thumbnails.of(small[..., None])
     one, other, some = np.split(numbers, [len(ones), 2 * len(ones)])
     usual = thumbnails.usual(thumbs[some], thumbs[some])
-    is_copy, unlike = np.zeros(near.rows.shape, bool), np.zeros(near.rows.shape, bool)
     plain = small[other].std(axis=(1, 2)) < _BLANK
-    is_copy[places, ranks] = thumbnails.are_copies(thumbs[one], thumbs[other], usual) | plain
-    unlike[places, ranks] = correlations(small[one], small[other]) < limit
-    passed = is_copy | unlike
-    found = np.where(passed, -1.0, near.similarities).max(axis=1)
-    last = near.similarities[:, -1]  # the next others are at most as similar
-    return np.where(passed.all(axis=1), last, found)[~is_copy.all(axis=1)]
+    alike = np.full(near.rows.shape, np.inf)
+    alike[places, ranks] = correlations(small[one], small[other])
+    are_copies = np.zeros(near.rows.shape, bool)
+    are_copies[places, ranks] = thumbnails.are_copies(thumbs[one], thumbs[other], usual) | plain
+    kept = ~are_copies.all(axis=1)
+    return _Others(near.similarities[kept], alike[kept], are_copies[kept])
 
 
-def _cut(copies: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """The similarity with the fewest mistakes, between two that were seen."""
-    seen = np.unique(np.concatenate([copies, others]))
-    cuts = (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
-    missed = np.searchsorted(np.sort(copies), cuts) / len(copies)
-    alarms = 1 - np.searchsorted(np.sort(others), cuts) / max(1, len(others))
-    mistakes = missed + _WITHOUT_A_COPY * alarms
-    return float(cuts[np.argmin(mistakes)])
+def _cuts(
+    copied: NDArray[np.float64], wholes: NDArray[np.float64], others: _Others
+) -> tuple[float, float]:
+    """The similarity and the correlation as a whole with the fewest mistakes.
+
+    Args:
+        copied: Similarities of copies with their originals, ``[images, kinds]``.
+        wholes: Their correlations as a whole.
+        others: The nearest others; of every second image.
+    """
+    best = (np.inf, 1.0, 1.0)
+    for limit in np.quantile(wholes, _UNLIKE):
+        found = others.taken(limit)[::2]
+        seen = np.unique(np.concatenate([copied.ravel(), found]))
+        cuts = (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
+        passing = np.sort(copied[wholes >= limit])
+        missed = 1 - (len(passing) - np.searchsorted(passing, cuts)) / copied.size
+        alarms = 1 - np.searchsorted(np.sort(found), cuts) / len(found)
+        mistakes = missed + _WITHOUT_A_COPY * alarms
+        place = int(np.argmin(mistakes))
+        best = min(best, (float(mistakes[place]), float(cuts[place]), float(limit)))
+    return best[1:]

@@ -54,6 +54,8 @@ class Duplicates(NamedTuple):
     """Cosine similarity from which on images are copies; ``None`` if only exact ones are."""
     calibration: Calibration | None
     """How the threshold was measured, unless it was given."""
+    recall: float | None = None
+    """Fraction of the neighbours that an index finds; ``None``: all were compared."""
 
     def write(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write a plan: CSV with the columns of ``COLUMNS``. Nothing else is touched.
@@ -122,7 +124,7 @@ def duplicates(
     first = vectors.as_embeddings(collection)
     second = None if other is None else vectors.as_embeddings(other)
     _check(first, second, threshold)
-    calibration, look = None, None
+    calibration, look, recall = None, None, None
     if threshold is None and not exact and len(first):
         model = vectors.encoder_of(first, encoder)
         pictures = vectors.images_of(first, np.arange(len(first)), images)
@@ -135,6 +137,7 @@ def duplicates(
     limit = None if exact else threshold
     if second is None:
         near = None if limit is None else graph(collection, track=track)
+        recall = None if near is None else near.recall
         preferred = Preference(first, keep_in)
         groups = within(first, near, limit, preferred.order, look, track)
         reasons = [preferred.reason(keeper, copies) for keeper, copies in groups]
@@ -142,7 +145,7 @@ def duplicates(
         groups = between(first, second, limit, look, track)
         reasons = ["kept: of the first file"] * len(groups)
     members = _members(first, first if second is None else second, groups, reasons)
-    return Duplicates(members, limit, calibration)
+    return Duplicates(members, limit, calibration, recall)
 
 
 def _check(first: Embeddings, second: Embeddings | None, threshold: float | None) -> None:
