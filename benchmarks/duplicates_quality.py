@@ -6,8 +6,8 @@ Pictures are drawn: shapes of many colours on a gradient, at 32, 64, 128 and 224
 a folder. For each size an encoder is trained on two thirds of them without labels (32 x 32 pixels,
 PyTorch), and the similarity of copies is measured on these. Of every picture of the last third,
 which neither has seen, one copy of each kind is planted. Then `barlow.duplicates` looks for copies
-in that third, at the measured similarity and at 0.9 and 0.95. Recall: planted copies that lie in
-the group of their picture. Precision: images taken for copies that are copies.
+in that third, as measured and from similarities of 0.9 and 0.95 on. Recall: planted copies that
+lie in the group of their picture. Precision: images taken for copies that are copies.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def measure(folder: pathlib.Path, arguments: argparse.Namespace, size: int) -> l
     measured = barlow.duplicates(folder / "seen.parquet").calibration
     planted = len(KINDS) * len(list(new.glob("*[0-9].png")))
     rows = []
-    for name, threshold in (("measured", measured.threshold), ("0.9", 0.9), ("0.95", 0.95)):
+    for name, threshold in (("measured", measured), ("0.9", 0.9), ("0.95", 0.95)):
         found = barlow.duplicates(folder / "new.parquet", threshold=threshold)
         groups: dict[int, list[str]] = {}
         for each in found.members:
@@ -99,7 +99,7 @@ def measure(folder: pathlib.Path, arguments: argparse.Namespace, size: int) -> l
         row = {
             "size": size,
             "cut": name,
-            "similarity": threshold,
+            "similarity": found.threshold,
             "planted": planted,
             "recall": right / planted,
             "precision": right / max(1, taken),

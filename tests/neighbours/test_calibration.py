@@ -114,3 +114,17 @@ def test_too_few_images_or_blank_ones_give_no_threshold(encoder, tmp_path):
     vectors.write(encoder, images, tmp_path / "x.parquet")
     with pytest.raises(ValueError, match=r"at least 4 images that .*\. Received: 0"):
         barlow.duplicates(tmp_path / "x.parquet", images=images)
+
+
+def test_what_was_measured_on_one_collection_holds_for_another(encoder, tmp_path):
+    for name, seeds in (("x", range(60)), ("y", range(100, 130))):
+        (tmp_path / name).mkdir()
+        for seed in seeds:
+            draw(seed, 48).save(tmp_path / name / f"{seed}.png")
+        vectors.write(encoder, tmp_path / name, tmp_path / f"{name}.parquet")
+    draw(100, 48).save(tmp_path / "y" / "copy.jpg", quality=90)
+    vectors.write(encoder, tmp_path / "y", tmp_path / "y.parquet")
+    measured = barlow.duplicates(tmp_path / "x.parquet").calibration
+    found = barlow.duplicates(tmp_path / "y.parquet", threshold=measured)
+    assert found.threshold == measured.threshold
+    assert [each.path for each in found.members] == ["100.png", "copy.jpg"]

@@ -79,7 +79,7 @@ def duplicates(
     collection: Embeddings | str | os.PathLike[str],
     other: Embeddings | str | os.PathLike[str] | None = None,
     *,
-    threshold: float | None = None,
+    threshold: float | Calibration | None = None,
     exact: bool = False,
     keep_in: Sequence[str] = (),
     encoder: keras.Model | str | os.PathLike[str] | None = None,
@@ -93,9 +93,10 @@ def duplicates(
         collection: File of vectors, or vectors with all facts.
         other: Another one. Then each group is an image of ``collection``, which is kept, and its
             copies in ``other``. Defaults to ``None``: copies within ``collection``.
-        threshold: Cosine similarity from which on images are copies, -1 to 1. Defaults to
-            ``None``: measured on the images, see :func:`barlow.neighbours.calibrate`. Then copies
-            must also be alike as a whole, see :mod:`barlow.neighbours.whole`.
+        threshold: Cosine similarity from which on images are copies, -1 to 1; or what was measured
+            on another collection of the same encoder. Defaults to ``None``: measured on the images,
+            see :func:`barlow.neighbours.calibrate`. Where it was measured, copies must also be
+            alike as a whole, see :mod:`barlow.neighbours.whole`.
         exact: Whether only files of the same content are copies. Defaults to ``False``.
         keep_in: Folders, as in the names of the images, whose images are kept. Defaults to none.
         encoder: The encoder that made the vectors, or where it is. Needed to measure a threshold.
@@ -123,18 +124,21 @@ def duplicates(
     """
     first = vectors.as_embeddings(collection)
     second = None if other is None else vectors.as_embeddings(other)
-    _check(first, second, threshold)
-    calibration, look, recall = None, None, None
-    if threshold is None and not exact and len(first):
-        model = vectors.encoder_of(first, encoder)
+    calibration = threshold if isinstance(threshold, Calibration) else None
+    given: Any = calibration.threshold if calibration else threshold
+    _check(first, second, given)
+    look, recall = None, None
+    if not exact and len(first) and (given is None or calibration):
+        model: Any = None if calibration else vectors.encoder_of(first, encoder)
         pictures = vectors.images_of(first, np.arange(len(first)), images)
-        calibration = calibrate(first, model, pictures, seed=seed, track=track)
-        threshold = calibration.threshold
+        if calibration is None:
+            calibration = calibrate(first, model, pictures, seed=seed, track=track)
+            given = calibration.threshold
         look = SecondLook(calibration.whole, pictures, first.facts)
         if second is not None:
             others = vectors.images_of(second, np.arange(len(second)))
             look = SecondLook(calibration.whole, pictures, first.facts, others, second.facts)
-    limit = None if exact else threshold
+    limit = None if exact else given
     if second is None:
         near = None if limit is None else graph(collection, track=track)
         recall = None if near is None else near.recall

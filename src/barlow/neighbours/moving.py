@@ -57,7 +57,7 @@ def move_copies(
         folder: Where to move them; not inside the images.
         collection: The vectors of which the plan was made.
         other: The second ones, if it was made of two: then its images are moved.
-        images: Where the images of the collection are now. Defaults to ``None``: where they were.
+        images: Where the images of ``collection`` are now. Defaults to ``None``: where they were.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
     Returns:
@@ -79,7 +79,8 @@ def move_copies(
         known = _read_undo(undo) if undo.exists() else []
         done = {move.path for move in known if not os.path.lexists(move.before)}
         keepers = _files(first, kept, images)
-        files = _files(second, [path for path in moved if path not in done], images)
+        rest = [path for path in moved if path not in done]
+        files = _files(second, rest, images if other is None else None)
         _check(keepers, files, folder)
         moves = [
             _Move(path, os.fspath(file.absolute()), os.fspath(_place(folder, path)), content)

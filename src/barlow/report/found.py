@@ -51,7 +51,7 @@ def sheet_of_duplicates(
         collections: One or two, as for :func:`barlow.duplicates`.
         found: What it returns.
         path: As for :func:`barlow.report.contact_sheet`.
-        images: As for :func:`barlow.vectors.images_of`.
+        images: As for :func:`barlow.vectors.images_of`, those of the first collection.
     """
     shown = [each for each in found.members if each.group <= _GROUPS]
     tiles: dict[Member, Tile] = {}
@@ -60,7 +60,8 @@ def sheet_of_duplicates(
         members = [each for each in shown if each.keep == is_kept]
         captions = [f"{each.reason} {each.similarity:.4f}\n{each.path}" for each in members]
         rows = _rows(embeddings, [each.path for each in members])
-        made = tiles_of(embeddings, rows, captions, images)
+        there = images if collection is collections[0] else None
+        made = tiles_of(embeddings, rows, captions, there)
         tiles |= zip(members, made, strict=True)
     groups = dict.fromkeys(each.group for each in shown)
     of_group = {group: [tiles[each] for each in shown if each.group == group] for group in groups}

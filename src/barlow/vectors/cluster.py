@@ -17,6 +17,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before Ray is imported: nothing l
 with extra("ray", "Embedding on a cluster"):
     import ray
     from ray.data import ActorPoolStrategy, DataContext
+    from ray.exceptions import RayError
 
 _SECONDS = 10  # to wait for a cluster to answer
 
@@ -85,8 +86,17 @@ def _found(
         num_gpus=1 if gpus else 0,
         num_cpus=0 if gpus else 1,
     )
-    for row in written.iter_rows():
-        yield [(where, why) for where, why in row["skipped"]]
+    try:
+        for row in written.iter_rows():
+            yield [(where, why) for where, why in row["skipped"]]
+    except RayError as error:
+        raise _cause(error) from None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong in a worker, without what Ray says around it."""
+    below = getattr(error, "cause", None) or error.__cause__
+    return error if below is None else _cause(below)
 
 
 class _Worker:
