@@ -58,6 +58,7 @@ class Index:
         folder: pathlib.Path | None = None,
         track: Track = silent,
     ):
+        check(vectors, vectors[:0], 1)
         self._vectors = vectors
         keys = _keys(vectors)
         self._rows = np.argsort(keys, kind="stable")
@@ -82,7 +83,7 @@ class Index:
         track: Track = silent,
     ) -> Neighbours:
         """As :func:`barlow.neighbours.nearest`, but for some neighbours that are not found."""
-        check(self._vectors, queries, k)
+        check(self._vectors[:0], queries, k)  # the others were checked
         k = max(0, min(k, len(self._vectors) - (own is not None)))
         rows, found = np.empty((len(queries), k), np.intp), np.empty((len(queries), k))
         for start in track(range(0, len(queries), _QUERIES), "Searching") if k else ():

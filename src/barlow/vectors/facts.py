@@ -20,7 +20,6 @@ empty. Of what the encoder sees, at the size that it takes:
 
 import functools
 import hashlib
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -109,7 +108,10 @@ def looks_of(vectors: NDArray[np.float32], pixels: NDArray[Any]) -> list[Look]:
             image, values 0 .. 255.
     """
     values = pixels.reshape(len(pixels), -1, pixels.shape[-1]).astype("float32")
-    brightness, contrast = values.mean(axis=(1, 2)), values.std(axis=1).mean(axis=1)
+    means = values.mean(axis=1)
+    squares = np.einsum("npc,npc->nc", values, values) / values.shape[1]
+    contrast = np.sqrt(np.maximum(0, squares - means**2)).mean(axis=1)
+    brightness = means.mean(axis=1)
     return list(map(Look, vectors, brightness.tolist(), contrast.tolist()))
 
 
@@ -134,7 +136,7 @@ def _of_file(file: Any, max_pixels: int) -> Facts:
 def _of_pixels(pixels: NDArray[Any]) -> Facts:
     values = np.ascontiguousarray(pixels)
     height, width = (*values.shape, 1)[:2]
-    shape = os.fsencode(f"{values.shape}{values.dtype}")
+    shape = f"{values.shape}{values.dtype.str}".encode()
     return Facts(width, height, values.nbytes, _hash(values.tobytes(), shape), _NEVER, "", False)
 
 

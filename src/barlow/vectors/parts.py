@@ -103,7 +103,7 @@ class Embedder:
             settings.made_by["resize"],
             facts=as_columns([good[place] for place in kept], seen),
         )
-        table.write_tables(file, [table.as_table(part)], settings.made_by)
+        table.write_tables(file, [table.as_table(part)], settings.made_by, compress=False)
         return skipped
 
 

@@ -64,9 +64,19 @@ def as_table(embeddings: Embeddings) -> pa.Table:
 
 
 def write_tables(
-    path: pathlib.Path, tables: Iterable[pa.Table], made_by: Mapping[str, Any]
+    path: pathlib.Path,
+    tables: Iterable[pa.Table],
+    made_by: Mapping[str, Any],
+    *,
+    compress: bool = True,
 ) -> None:
     """Write a file whole or not at all, one table at a time in memory.
+
+    Args:
+        path: The file.
+        tables: Its rows.
+        made_by: What made the vectors.
+        compress: Whether to make it small. Defaults to True; a part is soon read again.
 
     Raises:
         OSError: If it cannot be written; a file that was there stays.
@@ -79,9 +89,9 @@ def write_tables(
                 writer = pq.ParquetWriter(
                     temporary,
                     table.schema,
-                    compression="zstd",
+                    compression="zstd" if compress else "none",
                     use_dictionary=["label"] if "label" in table.column_names else False,
-                    use_byte_stream_split=["vector.list.element"],
+                    use_byte_stream_split=["vector.list.element"] if compress else False,
                 )
             writer.write_table(table, row_group_size=max(1, len(table)))
         if writer is not None:

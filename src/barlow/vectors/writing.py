@@ -129,7 +129,8 @@ def write(
             skipped += bad
         files = [file for file in files if pq.read_metadata(file).num_rows]
         data.check_any(len(files), skipped)
-        table.write_tables(path, map(pq.read_table, files), {**made_by, "skipped": skipped})
+        rows = (pq.read_table(file, memory_map=True) for file in files)
+        table.write_tables(path, rows, {**made_by, "skipped": skipped})
         counted = before.compare(path)
         shutil.rmtree(parts, ignore_errors=True)
     return Written(*counted, tuple(skipped))
