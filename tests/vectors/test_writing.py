@@ -16,6 +16,7 @@ from PIL import Image
 
 import barlow
 from barlow import data, lock, vectors
+from barlow.vectors import facts
 
 PART = 4096  # rows
 
@@ -79,6 +80,29 @@ def test_called_again_only_what_is_new_or_changed_is_embedded(folder, tmp_path, 
     for name in set(found.names) & set(before.names) - {"odd/01.png"}:
         row, old = found.names.tolist().index(name), before.names.tolist().index(name)
         np.testing.assert_array_equal(found.vectors[row], before.vectors[old])
+
+
+@pytest.mark.once
+def test_files_of_the_same_size_and_time_are_not_read_again(folder, tmp_path, encoder, monkeypatch):
+    path = tmp_path / "x.parquet"
+    vectors.write(encoder, folder, path)
+    before = path.read_bytes()
+    read = []
+    monkeypatch.setattr(facts, "_hash", lambda *parts: read.append(parts) or "none")
+    (folder / "even" / "05.png").unlink()  # those that cannot be read are looked at anew
+    (folder / "odd" / "06.png").unlink()
+    assert vectors.write(encoder, folder, path).there == 12
+    assert not read
+    assert vectors.read(path).facts["content"].tolist() == contents_of(before, tmp_path)
+    os.utime(folder / "odd" / "01.png", (0, 0))
+    vectors.write(encoder, folder, path)
+    assert len(read) == 1
+
+
+def contents_of(whole, folder):
+    """The hashes in a file of vectors."""
+    (folder / "before.parquet").write_bytes(whole)
+    return vectors.read(folder / "before.parquet").facts["content"].tolist()
 
 
 def test_what_is_known_is_not_embedded_again(folder, tmp_path, encoder):

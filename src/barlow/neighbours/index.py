@@ -24,7 +24,7 @@ from barlow.progress import Track, silent
 with extra("search", "An index"):
     import faiss
 
-_FILE, _KEYS = "index.faiss", "index.npy"
+_FILE = "index.faiss"
 _LEARNED = 64  # vectors for each cell, from which its centroid is learned
 _SAMPLE = 64  # queries on which the recall is measured
 _RECALL = 0.99
@@ -63,14 +63,14 @@ class Index:
         keys = _keys(vectors)
         self._rows = np.argsort(keys, kind="stable")
         self._keys = keys[self._rows]
-        kept = None if folder is None else _read(folder, vectors.shape[1])
-        if kept is None or _changed(kept[1], self._keys).sum() > len(vectors):
-            kept = _trained(vectors), self._keys[:0]
-        self._index, kept_keys = kept
-        self.added, self.removed = self._update(kept_keys, track)
+        index = None if folder is None else _read(folder, vectors.shape[1])
+        if index is None or _changed(_keys_in(index), self._keys).sum() > len(vectors):
+            index = _trained(vectors)
+        self._index = index
+        self.added, self.removed = self._update(_keys_in(index), track)
         """Numbers of vectors that were added to those kept, and removed."""
         if folder is not None and (self.added or self.removed):
-            _write(folder, self._index, self._keys)
+            _write(folder, index)
         self.recall = self._tuned()
         """Fraction of the true neighbours that are found, on a sample."""
 
@@ -182,22 +182,28 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(vectors / np.maximum(norms, 1e-30), "float32")
 
 
-def _read(folder: pathlib.Path, features: int) -> tuple[Any, NDArray[np.int64]] | None:
-    """An index that is kept, and the keys of its vectors."""
+def _keys_in(index: Any) -> NDArray[np.int64]:
+    """Keys of the vectors that an index has, sorted."""
+    cells = [np.empty(0, np.int64)]
+    for cell in range(index.nlist):
+        if size := index.invlists.list_size(cell):
+            cells.append(faiss.rev_swig_ptr(index.invlists.get_ids(cell), size).copy())
+    return np.sort(np.concatenate(cells))
+
+
+def _read(folder: pathlib.Path, features: int) -> Any:
+    """An index that is kept, or ``None``."""
     try:
-        keys = np.load(folder / _KEYS, allow_pickle=False)
         index = faiss.read_index(os.fspath(folder / _FILE))
-    except (OSError, ValueError, RuntimeError):  # there is none, or it cannot be read
+    except RuntimeError:  # there is none, or it cannot be read
         return None
-    return (index, keys) if (index.d, index.ntotal) == (features, len(keys)) else None
+    return index if index.d == features else None
 
 
-def _write(folder: pathlib.Path, index: Any, keys: NDArray[np.int64]) -> None:
+def _write(folder: pathlib.Path, index: Any) -> None:
     with (
         contextlib.suppress(OSError, RuntimeError),
         lock.locked(folder, f"{folder} is being written"),
+        runs.replacing(folder / _FILE) as temporary,
     ):
-        with runs.replacing(folder / _FILE) as temporary:
-            faiss.write_index(index, os.fspath(temporary))
-        with runs.replacing(folder / _KEYS) as temporary:
-            np.save(temporary, keys)
+        faiss.write_index(index, os.fspath(temporary))

@@ -21,7 +21,7 @@ empty. Of what the encoder sees, at the size that it takes:
 import functools
 import hashlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,8 +58,18 @@ class Look(NamedTuple):
     contrast: float
 
 
-def facts_of(images: data.Images, max_pixels: int = MAX_PIXELS) -> list[Facts | data.BadImage]:
+def facts_of(
+    images: data.Images,
+    max_pixels: int = MAX_PIXELS,
+    before: Callable[[str], Facts | None] = lambda name: None,
+) -> list[Facts | data.BadImage]:
     """Facts of every image, or why it cannot be read. Threads read the files.
+
+    Args:
+        images: The images.
+        max_pixels: As for :func:`barlow.data.load`.
+        before: What was known of the image of a name. A file that has its size and its time still
+            is not read again. Defaults to nothing.
 
     Example:
         >>> from barlow.vectors.facts import facts_of
@@ -68,8 +78,9 @@ def facts_of(images: data.Images, max_pixels: int = MAX_PIXELS) -> list[Facts | 
         (8, 64, 32)
     """
     if images.files is not None:
+        named = [*zip(images.files, map(before, images.names), strict=True)]
         read = functools.partial(_of_file, max_pixels=max_pixels)
-        return list(read_all(read, [*images.files], silent, ""))
+        return list(read_all(lambda each: read(*each), named, silent, ""))
     pixels = images.pixels
     if isinstance(pixels, data.LazyPixels):
         return list(read_all(lambda file: _of_pixels(pixels.read(file)), pixels.files, silent, ""))
@@ -115,16 +126,19 @@ def looks_of(vectors: NDArray[np.float32], pixels: NDArray[Any]) -> list[Look]:
     return list(map(Look, vectors, brightness.tolist(), contrast.tolist()))
 
 
-def _of_file(file: Any, max_pixels: int) -> Facts:
+def _of_file(file: Any, before: Facts | None, max_pixels: int) -> Facts:
     from barlow.data.decoding import Content, Page, read_header  # noqa: PLC0415 - arrays need no Pillow
 
     file = pathlib.Path(file) if isinstance(file, str) else file
     modified = _NEVER
     try:
+        if isinstance(file, pathlib.Path):
+            found = file.stat()
+            modified = np.datetime64(found.st_mtime_ns // 1000, "us")
+            if before and (before.bytes, before.modified) == (found.st_size, modified):
+                return before
         with file.open("rb") as stream:
             content = stream.read()
-        if isinstance(file, pathlib.Path):
-            modified = np.datetime64(file.stat().st_mtime_ns // 1000, "us")
     except (OSError, ValueError) as error:
         raise data.BadImage(file, getattr(error, "strerror", None) or str(error)) from error
     page = f"{file.number}".encode() if isinstance(file, Page) else b""

@@ -8,11 +8,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow import data, embedding
 from barlow.errors import InvalidInput, extra
 from barlow.vectors import table
-from barlow.vectors.facts import MEASURES, Look
+from barlow.vectors.facts import MEASURES, Facts, Look
 
 with extra("data", "A file of vectors"):
     import pyarrow.parquet as pq
@@ -82,6 +83,8 @@ class Known:
         self._vectors = np.empty((0, 0), "float32")
         self._copy = folder / "before.npy"
         self._measures: list[list[float]] = []
+        self._facts: list[NDArray[Any]] = []
+        self._places: dict[str, int] = {}
         if not path.exists():
             return
         before = table.read_made_by(path)
@@ -91,10 +94,13 @@ class Known:
                 raise InvalidInput(
                     f"{path} is there and differs in {what}. Choose another file, or delete it."
                 )
-        columns = pq.read_table(path, columns=["path", "content", *MEASURES])
+        columns = pq.read_table(path, columns=["path", *Facts._fields, *MEASURES])
         contents = columns["content"].to_pylist()
+        self._facts = [columns[name].to_numpy() for name in Facts._fields]
         self._measures = [columns[name].to_pylist() for name in MEASURES]
-        self._content = dict(zip(columns["path"].to_pylist(), contents, strict=True))
+        names = columns["path"].to_pylist()
+        self._content = dict(zip(names, contents, strict=True))
+        self._places = {name: row for row, name in enumerate(names)}
         self._rows = {content: row for row, content in enumerate(contents)}
         features = pq.read_schema(path).field("vector").type.list_size
         copy = np.lib.format.open_memmap(self._copy, "w+", "float32", (len(contents), features))
@@ -118,6 +124,11 @@ class Known:
         if row is None:
             return None
         return Look(self._vectors[row], *(values[row] for values in self._measures))
+
+    def facts(self, name: str) -> Facts | None:
+        """What was known of the file of a name, or ``None``."""
+        row = self._places.get(table.as_text(name))
+        return None if row is None else Facts(*(values[row] for values in self._facts))
 
     def compare(self, path: pathlib.Path) -> tuple[int, int, int, int, int]:
         """Rows of the file now; and how many were there, are new, changed, and gone."""

@@ -71,7 +71,7 @@ class Embedder:
         """Write the rows of some images, unless they are written."""
         file, images = task
         settings = self._settings
-        facts = facts_of(images, settings.max_pixels)
+        facts = facts_of(images, settings.max_pixels, settings.before.facts)
         skipped = [(each.source, each.reason) for each in facts if isinstance(each, data.BadImage)]
         rows = [row for row, each in enumerate(facts) if isinstance(each, Facts)]
         good = [each for each in facts if isinstance(each, Facts)]
