@@ -112,7 +112,8 @@ def test_outliers_are_listed_and_odd_images_named(encoder, photos, tmp_path):
         (["duplicates", "x.parquet", "--apply", "plan.csv"], "go together"),
         (["duplicates", "x.parquet", "--undo", "photos"], "no images were moved there"),
         (["duplicates", "x.parquet", "--keep-in", "c", "--exact"], "No image lies in c/"),
-        (["duplicates", "x.parquet", "--exact", "--out", "no/p.csv"], "no/"),
+        (["duplicates", "x.parquet", "--exact", "--out", "no/p.csv"], "no folder no for p.csv"),
+        (["duplicates", "x.parquet", "--exact", "--out", "x.parquet"], "A plan is called *.csv"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, said, collection, tmp_path, monkeypatch):

@@ -115,6 +115,7 @@ def duplicates(
         )
         return
     sheet = report.check_sheet(sheet) if sheet else None
+    out = neighbours.check_plan(out) if out else None
     found = neighbours.duplicates(
         *vectors,
         threshold=threshold,

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from barlow.neighbours.calibration import Calibration, Rate, calibrate
     from barlow.neighbours.exact import Neighbours, nearest
     from barlow.neighbours.finding import Found, search
-    from barlow.neighbours.grouping import Duplicates, Member, duplicates
+    from barlow.neighbours.grouping import Duplicates, Member, check_plan, duplicates
     from barlow.neighbours.index import Index
     from barlow.neighbours.kept import graph
     from barlow.neighbours.linking import linked
@@ -26,6 +26,7 @@ __all__ = [
     "Outlier",
     "Rate",
     "calibrate",
+    "check_plan",
     "duplicates",
     "graph",
     "linked",
@@ -49,6 +50,7 @@ __getattr__, __dir__ = attach(
         "Outlier": "oddities",
         "Rate": "calibration",
         "calibrate": "calibration",
+        "check_plan": "grouping",
         "duplicates": "grouping",
         "graph": "kept",
         "linked": "linking",

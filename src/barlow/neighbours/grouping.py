@@ -61,9 +61,10 @@ class Duplicates(NamedTuple):
         """Write a plan: CSV with the columns of ``COLUMNS``. Nothing else is touched.
 
         Raises:
+            InvalidInput: If it is not called ``*.csv``.
             OSError: If it cannot be written.
         """
-        path = as_path(path)
+        path = check_plan(path)
         with runs.replacing(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
@@ -73,6 +74,21 @@ class Duplicates(NamedTuple):
                     [each.group, each.path, keep, f"{each.similarity:.6f}", each.reason]
                 )
         return path
+
+
+def check_plan(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path, if a plan can have it; to be asked before computing.
+
+    Raises:
+        FileNotFoundError: If its folder is not there.
+        InvalidInput: If it is not called ``*.csv``.
+    """
+    path = as_path(path)
+    if path.suffix.lower() != ".csv":
+        raise InvalidInput(f"A plan is called *.csv. Received: {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
+    return path
 
 
 def duplicates(
