@@ -12,7 +12,9 @@ import keras
 from barlow.errors import InvalidInput, extra
 from barlow.vectors.parts import Embedder, Ray, Settings, Skipped, Task
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before Ray is imported: nothing leaves the machine
+# Before Ray is imported: nothing leaves the machine, and what it logs is not for the user.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 with extra("ray", "Embedding on a cluster"):
     import ray
@@ -74,6 +76,7 @@ def _found(
     gpus = int(ray.cluster_resources().get("GPU", 0))
     workers = engine.workers or gpus or max(1, len(ray.nodes()))
     DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     parts = ray.data.from_items(
         [{"number": number} for number in range(len(tasks))], override_num_blocks=len(tasks)
     )
