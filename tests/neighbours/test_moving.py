@@ -142,6 +142,36 @@ def test_two_that_move_to_one_folder_are_refused(collection, tmp_path):
         neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
 
 
+@pytest.mark.parametrize("goes", ["on", "back"])
+def test_a_move_to_another_disk_that_was_cut_off_goes_on_or_back(
+    goes, collection, photos, tmp_path
+):
+    """The copy is there and the original still is: what a kill leaves before it is deleted."""
+    before, arguments = files_of(photos), (tmp_path / "plan.csv", tmp_path / "trash", collection)
+    neighbours.move_copies(*arguments)
+    shutil.copy2(tmp_path / "trash" / "b" / "copy 1.png", photos / "b" / "copy 1.png")
+    if goes == "on":
+        assert neighbours.move_copies(*arguments) == 1
+        assert len(files_of(photos)) == len(before) - 3
+    neighbours.move_back(tmp_path / "trash")
+    assert files_of(photos) == before
+    assert not (tmp_path / "trash").exists()
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.png", "猫.png"])
+def test_a_plan_holds_any_name_in_any_locale(name, collection, photos, tmp_path):
+    (photos / "b" / "copy 1.png").rename(photos / "b" / name)
+    vectors.write(vectors.encoder_of(vectors.read(collection)), photos, collection)
+    before, plan = files_of(photos), tmp_path / "any.csv"
+    code = "import sys, barlow; barlow.duplicates(sys.argv[1], threshold=0.999).write(sys.argv[2])"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code, collection, plan], env=environment, check=True)
+    assert neighbours.move_copies(plan, tmp_path / "trash", collection) == 3
+    assert not (photos / "b" / name).exists()
+    neighbours.move_back(tmp_path / "trash")
+    assert files_of(photos) == before
+
+
 MOVE = """
 import sys, time, os
 from barlow import neighbours

@@ -65,7 +65,10 @@ class Duplicates(NamedTuple):
             OSError: If it cannot be written.
         """
         path = check_plan(path)
-        with runs.replacing(path) as temporary, temporary.open("w", newline="") as file:
+        with (
+            runs.replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,  # whatever the locale
+        ):
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for each in self.members:

@@ -77,6 +77,7 @@ def move_copies(
     with lock.locked(folder, f"Images are being moved to {folder}"):
         undo = folder / UNDO
         known = _read_undo(undo) if undo.exists() else []
+        _settle(known)
         done = {move.path for move in known if not os.path.lexists(move.before)}
         keepers = _files(first, kept, images)
         rest = [path for path in moved if path not in done]
@@ -113,7 +114,9 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
     if not undo.is_file():
         raise FileNotFoundError(f"There is no {UNDO} in {folder}: no images were moved there.")
     with lock.locked(folder, f"Images are being moved to {folder}"):
-        moves = [move for move in _read_undo(undo) if os.path.lexists(move.after)]
+        moves = _read_undo(undo)
+        _settle(moves)
+        moves = [move for move in moves if os.path.lexists(move.after)]
         taken = [move.before for move in moves if os.path.lexists(move.before)]
         if taken:
             raise FileExistsError(
@@ -237,6 +240,15 @@ def _move(before: str, after: str) -> None:
         os.unlink(before)  # noqa: PTH108
 
 
+def _settle(moves: Sequence[_Move]) -> None:
+    """Delete the copies of files that were cut off between copying and deleting the original."""
+    for move in moves:
+        if all(map(os.path.isfile, (move.before, move.after))):
+            same = content_of_file(pathlib.Path(move.after)) == move.content
+            if same and content_of_file(pathlib.Path(move.before)) == move.content:
+                os.unlink(move.after)  # noqa: PTH108
+
+
 def _remove_empty(folder: pathlib.Path, until: pathlib.Path) -> None:
     with contextlib.suppress(OSError):  # something is in it
         while folder != until:
@@ -247,12 +259,12 @@ def _remove_empty(folder: pathlib.Path, until: pathlib.Path) -> None:
 def _write_undo(path: pathlib.Path, moves: Sequence[_Move]) -> None:
     with (
         runs.replacing(path) as temporary,
-        temporary.open("w", newline="", errors="surrogateescape") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)
         writer.writerows([_COLUMNS, *moves])
 
 
 def _read_undo(path: pathlib.Path) -> list[_Move]:
-    with path.open(newline="", errors="surrogateescape") as file:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return [_Move(*row) for row in list(csv.reader(file))[1:]]

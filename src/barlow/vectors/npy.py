@@ -4,11 +4,14 @@ import os
 import pathlib
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from barlow import runs
+from barlow.errors import extra
 from barlow.paths import as_path
 from barlow.vectors import table
+
+with extra("data", "A file of vectors"):
+    import pyarrow.parquet as pq
 
 
 def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]:
