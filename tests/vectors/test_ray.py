@@ -77,3 +77,12 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
             tmp_path / "x.parquet",
             engine=vectors.Ray(workers=0),
         )
+
+
+def test_an_error_of_a_worker_is_that_of_one_process(tmp_path):
+    model = small.network((8, 8, 1))
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(FloatingPointError, match="NaN or Inf for the image 0"):
+        vectors.write(
+            model, data.digits()[:10], tmp_path / "x.parquet", engine=vectors.Ray(workers=1)
+        )

@@ -19,9 +19,10 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 with extra("ray", "Embedding on a cluster"):
     import ray
     from ray.data import ActorPoolStrategy, DataContext
-    from ray.exceptions import RayError
 
 _SECONDS = 10  # to wait for a cluster to answer
+_MENDABLE = {"input": InvalidInput, "nan": FloatingPointError, "files": OSError}
+"""Errors that the user can mend. Ray would wrap them in its own, without their kind."""
 
 
 def run(
@@ -89,17 +90,10 @@ def _found(
         num_gpus=1 if gpus else 0,
         num_cpus=0 if gpus else 1,
     )
-    try:
-        for row in written.iter_rows():
-            yield [(where, why) for where, why in row["skipped"]]
-    except RayError as error:
-        raise _cause(error) from None
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What went wrong in a worker, without what Ray says around it."""
-    below = getattr(error, "cause", None) or error.__cause__
-    return error if below is None else _cause(below)
+    for row in written.iter_rows():
+        if row["error"]:
+            raise _MENDABLE[row["error"]](row["message"])
+        yield [(where, why) for where, why in row["skipped"]]
 
 
 class _Worker:
@@ -110,5 +104,10 @@ class _Worker:
         self._embed = Embedder(encoder, settings)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        skipped = self._embed(self._tasks[row["number"]])
-        return {"number": row["number"], "skipped": [list(pair) for pair in skipped]}
+        skipped, error, message = [], "", ""
+        try:
+            skipped = [list(pair) for pair in self._embed(self._tasks[row["number"]])]
+        except tuple(_MENDABLE.values()) as mendable:
+            error = next(name for name, kind in _MENDABLE.items() if isinstance(mendable, kind))
+            message = str(mendable)
+        return {"skipped": skipped, "error": error, "message": message}
