@@ -13,6 +13,8 @@ from barlow.data.images import Pixels
 from barlow.data.lazy import BadImage
 from barlow.errors import InvalidInput
 
+_TASK = 16  # images, for a thread
+
 
 class Batches(keras.utils.PyDataset):
     """Endless shuffled batches of one size, for ``fit(..., steps_per_epoch=...)``.
@@ -103,7 +105,8 @@ class Batches(keras.utils.PyDataset):
         self.skipped: dict[str, str] = {}
         self._pixels, self._batch_size = pixels, batch_size
         self._start, self._ahead = start, ahead
-        self._threads = concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count())
+        self._readers = workers or os.cpu_count() or 1
+        self._threads = concurrent.futures.ThreadPoolExecutor(self._readers)
         self._reading: dict[int, tuple[np.ndarray, list[concurrent.futures.Future]]] = {}
 
         count = len(pixels)
@@ -140,10 +143,19 @@ class Batches(keras.utils.PyDataset):
                 np.take, axis=0, out=batch, mode="clip"
             )  # other modes copy `out`
             return batch, [self._threads.submit(take, self._pixels, chosen)]
+        # Several images a task: threads that begin one after each image wait for Python's lock.
+        places = [*zip(batch, self._rows, strict=True)]
+        size = max(1, min(_TASK, len(places) // (4 * self._readers)))
         return batch, [
-            self._threads.submit(self._fill, place, order, first + row)
-            for place, row in zip(batch, self._rows, strict=True)
+            self._threads.submit(self._fill_some, places[start : start + size], order, first)
+            for start in range(0, len(places), size)
         ]
+
+    def _fill_some(
+        self, places: list[tuple[np.ndarray, int]], order: np.ndarray, first: int
+    ) -> None:
+        for place, row in places:
+            self._fill(place, order, first + row)
 
     def _fill(self, place: np.ndarray, order: np.ndarray, position: int) -> None:
         """Read the image at a position of the order into its place, or another if it is bad.

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
 _CHUNK = 256
+_TASK = 16  # files, for a thread
 
 
 def read_in_order(
@@ -100,24 +102,35 @@ def read_all(
 ) -> Generator[Any, None, None]:
     """Result of ``read`` for every file, in their order, or the :class:`BadImage` it raises.
 
-    While the caller uses one result, threads read at most ``ahead`` files after it.
+    While the caller uses one result, threads read about ``ahead`` files after it.
     """
 
-    def read_or_bad(file: Any) -> Any:
-        try:
-            return read(file)
-        except BadImage as bad:
-            return bad
+    def read_some(files: Sequence[Any]) -> list[Any]:
+        results = []
+        for file in files:
+            try:
+                results.append(read(file))
+            except BadImage as bad:
+                results.append(bad)
+        return results
 
-    threads = concurrent.futures.ThreadPoolExecutor()  # Pillow decodes without Python's lock
-    rest = iter(files)
+    # Pillow decodes without Python's lock. But a thread that opens a file waits for that lock again
+    # and again: few threads, and several files a task, wait less.
+    threads = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1)
+    size = max(1, min(_TASK, ahead // _TASK))
+    tasks = (files[start : start + size] for start in range(0, len(files), size))
+    reading = collections.deque(
+        threads.submit(read_some, task) for task in itertools.islice(tasks, max(1, ahead // size))
+    )
+
+    def results() -> Iterator[Any]:
+        while reading:
+            done = reading.popleft().result()
+            reading.extend(threads.submit(read_some, task) for task in itertools.islice(tasks, 1))
+            yield from done
+
     try:
-        reading = collections.deque(
-            threads.submit(read_or_bad, file) for file in itertools.islice(rest, ahead)
-        )
-        for _ in track(files, description):
-            result = reading.popleft().result()
-            reading.extend(threads.submit(read_or_bad, file) for file in itertools.islice(rest, 1))
+        for _, result in zip(track(files, description), results(), strict=True):
             yield result
     finally:
         threads.shutdown(cancel_futures=True)

@@ -18,17 +18,16 @@ empty. Of what the encoder sees, at the size that it takes:
     Mean of the values, and their standard deviation within a channel, 0 .. 255.
 """
 
-import functools
 import hashlib
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barlow import data
-from barlow.data.lazy import MAX_PIXELS
+from barlow.data.lazy import MAX_PIXELS, BadImage, LazyPixels
 from barlow.data.reading import read_all
 from barlow.progress import silent
 
@@ -58,33 +57,55 @@ class Look(NamedTuple):
     contrast: float
 
 
-def facts_of(
+class Seen(NamedTuple):
+    """What reading an image gives."""
+
+    facts: Facts
+    look: Look | None
+    pixels: NDArray[Any] | None
+    """Shape ``[height, width, channels]``, or ``None`` where its look is known."""
+
+
+def read_rows(
     images: data.Images,
     max_pixels: int = MAX_PIXELS,
     before: Callable[[str], Facts | None] = lambda name: None,
-) -> list[Facts | data.BadImage]:
-    """Facts of every image, or why it cannot be read. Threads read the files.
+    known: Callable[[str], Look | None] = lambda content: None,
+) -> Iterator[Seen | BadImage]:
+    """What is known of every image, in their order, or why it cannot be read.
+
+    Threads read the files ahead of the caller, each file once.
 
     Args:
         images: The images.
         max_pixels: As for :func:`barlow.data.load`.
         before: What was known of the image of a name. A file that has its size and its time still
             is not read again. Defaults to nothing.
+        known: What was known of an image by its hash; then it is not decoded. Defaults to nothing.
 
     Example:
-        >>> from barlow.vectors.facts import facts_of
-        >>> first, *_ = facts_of(barlow.data.digits()[:10])
-        >>> first.width, first.bytes, len(first.content)
-        (8, 64, 32)
+        >>> from barlow.vectors.facts import read_rows
+        >>> first, *_ = read_rows(barlow.data.digits()[:10])
+        >>> first.pixels.shape, first.facts.width, first.facts.bytes, len(first.facts.content)
+        ((8, 8, 1), 8, 64, 32)
     """
-    if images.files is not None:
-        named = [*zip(images.files, map(before, images.names), strict=True)]
-        read = functools.partial(_of_file, max_pixels=max_pixels)
-        return list(read_all(lambda each: read(*each), named, silent, ""))
-    pixels = images.pixels
-    if isinstance(pixels, data.LazyPixels):
-        return list(read_all(lambda file: _of_pixels(pixels.read(file)), pixels.files, silent, ""))
-    return [_of_pixels(each) for each in pixels]
+    pixels, files, names = images.pixels, images.files, images.names
+
+    def look_at(row: int) -> Seen:
+        if files is None:
+            values = pixels[row]
+            facts = _facts_of_pixels(values)
+            look = known(facts.content)
+            return Seen(facts, look, None if look else values)
+        facts, inside = _facts_of_file(files[row], before(names[row]), max_pixels)
+        look = known(facts.content)
+        if look or not isinstance(pixels, LazyPixels):
+            return Seen(facts, look, None if look else pixels[row])
+        return Seen(facts, None, pixels.read(inside))
+
+    rows = range(len(images))
+    in_memory = files is None and not isinstance(pixels, LazyPixels)  # no work for threads
+    return map(look_at, rows) if in_memory else read_all(look_at, rows, silent, "")
 
 
 def content_of_file(file: pathlib.Path) -> str:
@@ -119,14 +140,18 @@ def looks_of(vectors: NDArray[np.float32], pixels: NDArray[Any]) -> list[Look]:
             image, values 0 .. 255.
     """
     values = pixels.reshape(len(pixels), -1, pixels.shape[-1]).astype("float32")
-    means = values.mean(axis=1)
-    squares = np.einsum("npc,npc->nc", values, values) / values.shape[1]
-    contrast = np.sqrt(np.maximum(0, squares - means**2)).mean(axis=1)
-    brightness = means.mean(axis=1)
+    first = values[:, 0].copy()
+    values -= first[:, None]  # so that what is blank has no contrast, whatever the rounding
+    weights = np.full(values.shape[1], 1 / values.shape[1], "float32")
+    means = weights @ values
+    variances = weights @ np.square(values, out=values) - np.square(means)
+    brightness = (first + means).mean(axis=1)
+    contrast = np.sqrt(np.maximum(0, variances)).mean(axis=1)
     return list(map(Look, vectors, brightness.tolist(), contrast.tolist()))
 
 
-def _of_file(file: Any, before: Facts | None, max_pixels: int) -> Facts:
+def _facts_of_file(file: Any, before: Facts | None, max_pixels: int) -> tuple[Facts, Any]:
+    """Facts of an image, and its file with the content in memory, which is read once."""
     from barlow.data.decoding import Content, Page, read_header  # noqa: PLC0415 - arrays need no Pillow
 
     file = pathlib.Path(file) if isinstance(file, str) else file
@@ -136,18 +161,22 @@ def _of_file(file: Any, before: Facts | None, max_pixels: int) -> Facts:
             found = file.stat()
             modified = np.datetime64(found.st_mtime_ns // 1000, "us")
             if before and (before.bytes, before.modified) == (found.st_size, modified):
-                return before
+                return before, file
         with file.open("rb") as stream:
             content = stream.read()
     except (OSError, ValueError) as error:
-        raise data.BadImage(file, getattr(error, "strerror", None) or str(error)) from error
-    page = f"{file.number}".encode() if isinstance(file, Page) else b""
-    header = read_header(Content(file, content), max_pixels)
-    digest = _hash(content, page)
-    return Facts(*header.size, len(content), digest, modified, header.format, header.exif)
+        raise BadImage(file, getattr(error, "strerror", None) or str(error)) from error
+    if isinstance(file, Page):
+        inside = Page(Content(file.file, content), file.number)
+        digest = _hash(content, f"{file.number}".encode())
+    else:
+        inside, digest = Content(file, content), _hash(content)
+    header = read_header(inside, max_pixels)
+    facts = Facts(*header.size, len(content), digest, modified, header.format, header.exif)
+    return facts, inside
 
 
-def _of_pixels(pixels: NDArray[Any]) -> Facts:
+def _facts_of_pixels(pixels: NDArray[Any]) -> Facts:
     values = np.ascontiguousarray(pixels)
     height, width = (*values.shape, 1)[:2]
     shape = f"{values.shape}{values.dtype.str}".encode()

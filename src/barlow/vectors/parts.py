@@ -3,20 +3,23 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from barlow import data, embedding, runs
+from barlow.data.lazy import BadImage
 from barlow.embedding import Embeddings
 from barlow.errors import extra
 from barlow.vectors import table
-from barlow.vectors.facts import Facts, as_columns, facts_of, looks_of
+from barlow.vectors.facts import MEASURES, Facts, Look, Seen, as_columns, looks_of, read_rows
 from barlow.vectors.known import SAME, Known
 
 with extra("data", "A file of vectors"):
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 Task = tuple[pathlib.Path, data.Images]
@@ -68,58 +71,80 @@ class Embedder:
         self._settings = settings
 
     def __call__(self, task: Task) -> Skipped:
-        """Write the rows of some images, unless they are written."""
+        """Write the rows of some images. Of those that are written only the files are read."""
         file, images = task
         settings = self._settings
-        facts = facts_of(images, settings.max_pixels, settings.before.facts)
-        skipped = [(each.source, each.reason) for each in facts if isinstance(each, data.BadImage)]
-        rows = [row for row, each in enumerate(facts) if isinstance(each, Facts)]
-        good = [each for each in facts if isinstance(each, Facts)]
-        images = images[rows]
-        if _is_written(file, images, good, settings.made_by):
-            return skipped
-        looks = [settings.before.find(each.content) for each in good]
-        missing = np.array([place for place, look in enumerate(looks) if look is None], np.intp)
-        wanted = data.Images(images[missing].pixels, names=missing.astype(str))
-        for batch, bad in data.read_in_order(wanted, settings.batch_size):
-            skipped += [(each.source, each.reason) for each in bad]
-            if not len(batch):
-                continue
-            places = batch.names.astype(int)
-            found = embedding.vectors(self._encoder, batch, settings.batch_size)
-            embedding.check_finite(found, images.names[places])
-            for place, look in zip(places, looks_of(found, batch.pixels[:]), strict=True):
-                looks[place] = look
-        kept = [place for place, look in enumerate(looks) if look is not None]
-        seen = [look for look in looks if look is not None]
-        part = Embeddings(
-            np.array([look.vector for look in seen], "float32").reshape(
-                len(kept), self._encoder.output_shape[-1]
-            ),
-            images.names[kept],
-            None if images.labels is None else images.labels[kept],
-            settings.made_by["encoder"],
-            tuple(settings.made_by["image_shape"]),
-            settings.made_by["resize"],
-            facts=as_columns([good[place] for place in kept], seen),
+        own = _looks_in(file, settings.made_by)
+        found: Iterator[Seen | BadImage] = read_rows(
+            images,
+            settings.max_pixels,
+            settings.before.facts,
+            lambda content: own.get(content) or settings.before.find(content),
         )
-        table.write_tables(file, [table.as_table(part)], settings.made_by, compress=False)
+        rows: list[int] = []
+        facts: list[Facts] = []
+        looks: list[Look | None] = []
+        waiting: list[tuple[int, NDArray[Any]]] = []  # to be embedded: place, and pixels
+        skipped: Skipped = []
+
+        def embed() -> None:
+            places = [place for place, _ in waiting]
+            pixels = np.stack([each for _, each in waiting])
+            vectors = embedding.vectors(self._encoder, data.Images(pixels), settings.batch_size)
+            embedding.check_finite(vectors, images.names[[rows[place] for place in places]])
+            for place, look in zip(places, looks_of(vectors, pixels), strict=True):
+                looks[place] = look
+            waiting.clear()
+
+        for row, seen in enumerate(found):
+            if isinstance(seen, BadImage):
+                skipped.append((seen.source, seen.reason))
+                continue
+            rows.append(row)
+            facts.append(seen.facts)
+            looks.append(seen.look)
+            if seen.pixels is not None:
+                waiting.append((len(rows) - 1, seen.pixels))
+                if len(waiting) == settings.batch_size:
+                    embed()
+        if waiting:
+            embed()
+        table.write_tables(
+            file,
+            [self._table(images[rows], facts, [look for look in looks if look is not None])],
+            settings.made_by,
+            compress=False,
+        )
         return skipped
 
+    def _table(self, images: data.Images, facts: list[Facts], looks: list[Look]) -> pa.Table:
+        made_by = self._settings.made_by
+        vectors = np.empty((len(looks), self._encoder.output_shape[-1]), "float32")
+        for place, look in enumerate(looks):
+            vectors[place] = look.vector
+        return table.as_table(
+            Embeddings(
+                vectors,
+                images.names,
+                images.labels,
+                made_by["encoder"],
+                tuple(made_by["image_shape"]),
+                made_by["resize"],
+                facts=as_columns(facts, looks),
+            )
+        )
 
-def _is_written(
-    file: pathlib.Path, images: data.Images, facts: Sequence[Facts], made_by: dict[str, Any]
-) -> bool:
-    """Whether a part that was left by an interrupted call has these images."""
+
+def _looks_in(file: pathlib.Path, made_by: dict[str, Any]) -> dict[str, Look]:
+    """What a part that was left by an interrupted call knows, by content."""
     if not file.exists():
-        return False
+        return {}
     before = table.read_made_by(file)
     if any(before.get(name) != made_by[name] for name in SAME):
-        return False
+        return {}
     found = pq.read_table(file)
-    return (
-        found["path"].to_pylist() == [table.as_text(name) for name in images.names]
-        and found["content"].to_pylist() == [each.content for each in facts]
-        and ("label" in found.column_names) == (images.labels is not None)
-        and (images.labels is None or found["label"].equals(table.labels_of(images.labels)))
-    )
+    if not len(found):
+        return {}
+    measures = (found[name].to_pylist() for name in MEASURES)
+    looks = map(Look, table.vectors_of(found), *measures)
+    return dict(zip(found["content"].to_pylist(), looks, strict=True))
