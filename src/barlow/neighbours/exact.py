@@ -18,6 +18,8 @@ from barlow.progress import Track, silent
 _QUERIES = 256  # of a block
 _ROWS, _FIRST = 8192, 2048  # of a tile, and of the first one
 _PAIRS = 4096  # at a time in float64
+_WAITING = 2**19  # pairs, before float64 decides between them
+_NEVER = -4  # less than any similarity
 _SUMMED = 4  # roundings of a product but for those of its sum: two norms, two divisions
 
 Vectors = NDArray[np.float32]
@@ -139,8 +141,17 @@ def _of_block(
     """Rows and similarities of the neighbours of some queries, each ``[queries, k]``."""
     exact_queries = _unit(queries.astype("float64"), _norms(queries))
     rounded = exact_queries.astype("float32")
-    margin = 2 * (vectors.shape[1] + _SUMMED) * np.finfo("float32").eps
-    best = Best(len(queries), k)
+    margin = np.float32(2 * (vectors.shape[1] + _SUMMED) * np.finfo("float32").eps)
+    best, largest = Best(len(queries), k), _Largest(len(queries), k)
+    waiting: list[tuple[NDArray[np.intp], NDArray[np.intp], Vectors]] = []  # for float64
+
+    def decide() -> None:
+        places, rows, rough = map(np.concatenate, zip(*waiting, strict=True))
+        chosen = rough >= largest.smallest[places] - margin
+        places, rows = places[chosen], rows[chosen]
+        best.add(places, rows, _exact(exact_queries, vectors, norms, places, rows))
+        waiting.clear()
+
     start = 0
     while start < len(vectors):
         # Each tile doubles what has been seen, so that few of its rows are candidates.
@@ -149,19 +160,39 @@ def _of_block(
         rough = rounded @ tile.T
         if own is not None:
             inside = np.flatnonzero((own >= start) & (own < start + len(tile)))
-            rough[inside, own[inside] - start] = -np.inf
-        limits = best.smallest
+            rough[inside, own[inside] - start] = _NEVER
+        limits = largest.smallest
         if start == 0 and len(tile) > k:
             limits = np.partition(rough, -k, axis=1)[:, -k]
-        hits = np.flatnonzero(rough >= (limits - margin).astype("float32")[:, None])
+        hits = np.flatnonzero(rough >= np.maximum(limits - margin, _NEVER / 2)[:, None])
         places, columns = np.divmod(hits, len(tile))
-        rows = start + columns
-        if own is not None:
-            others = rows != own[places]
-            places, rows = places[others], rows[others]
-        best.add(places, rows, _exact(exact_queries, vectors, norms, places, rows))
+        found = rough.reshape(-1)[hits]
+        largest.add(places, found)
+        waiting.append((places, start + columns, found))
+        if sum(len(each) for each, _, _ in waiting) > _WAITING or stop >= len(vectors):
+            decide()
         start = stop
     return best.rows.reshape(-1, k), best.similarities.reshape(-1, k)
+
+
+class _Largest:
+    """The k largest values of every query so far."""
+
+    def __init__(self, queries: int, k: int):
+        self._values = np.full((queries, k), -np.inf, "float32")
+        self.smallest = self._values[:, 0]
+        """The k-th largest value of every query, -Inf while there are fewer."""
+
+    def add(self, places: NDArray[np.intp], values: Vectors) -> None:
+        """Take the values of queries, sorted by query."""
+        queries, k = self._values.shape
+        counts = np.bincount(places, minlength=queries)
+        firsts = np.cumsum(counts) - counts
+        every = np.full((queries, k + counts.max()), -np.inf, "float32")
+        every[:, :k] = self._values
+        every[places, k + np.arange(len(places)) - firsts[places]] = values
+        self._values = np.partition(every, -k, axis=1)[:, -k:]
+        self.smallest = self._values[:, 0]
 
 
 class Best:
