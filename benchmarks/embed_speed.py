@@ -2,12 +2,12 @@
 
     python benchmarks/embed_speed.py [--images 16384] [--rounds 5]
 
-The network is the small encoder "conv" for 32 x 32 colour images, with random weights; of any
-larger network the reading is a smaller part. Two tables:
+Images are 32 x 32 in colour, weights are random. Two tables:
 
-- arrays in memory, on every backend: `encoder.predict`, `barlow.embed`, and `barlow.vectors.write`,
-  which also hashes every image and writes the file;
-- a folder of JPEGs of 250 x 188 pixels, on PyTorch: `vectors.write`; a `Dataset` of Pillow, a
+- arrays in memory, on every backend, with the smallest encoder, "conv", and with "resnet18" (an
+  eighth of the images): `encoder.predict`, `barlow.embed`, and `barlow.vectors.write`, which also
+  hashes every image and writes the file;
+- a folder of JPEGs of 250 x 188 pixels, with "conv" on PyTorch: `vectors.write`; a `Dataset` of Pillow, a
   `DataLoader` of two processes and a loop over the same Keras network; `vectors.write` with Ray and
   two workers on the same two cores, the start of Ray included.
 
@@ -17,6 +17,7 @@ medians of the ratios within a round.
 
 import argparse
 import contextlib
+import itertools
 import os
 import pathlib
 import statistics
@@ -64,11 +65,12 @@ def measure(worker, ways, rounds: int) -> dict[str, list[float]]:
     return speeds
 
 
-def rows_of(name: str, backend: str, speeds: dict[str, list[float]]) -> list[dict]:
+def rows_of(name: str, network: str, backend: str, speeds: dict[str, list[float]]) -> list[dict]:
     first = next(iter(speeds))
     return [
         {
             "images": name,
+            "encoder": network,
             "backend": backend,
             "way": NAMES[way],
             "images_per_second": statistics.median(each),
@@ -93,20 +95,30 @@ def main() -> None:
         (folder / "photos").mkdir()
         write_jpegs(folder / "photos", arguments.images)
         pixels = np.random.default_rng(0).integers(0, 256, (arguments.images, 32, 32, 3))
-        np.save(folder / "images.npy", pixels.astype("uint8"))
-        barlow.models.encoder("conv", (32, 32, 3)).save(folder / "encoder.keras")
-        given = {"images": str(folder / "images.npy"), "encoder": str(folder / "encoder.keras")}
-        for backend in ("tensorflow", "jax", "torch"):
+        for network, images in (
+            ("resnet18", pixels[: arguments.images // 8]),
+            ("conv", pixels),
+        ):
+            np.save(folder / f"{network}.npy", images.astype("uint8"))
+            barlow.models.encoder(network, (32, 32, 3)).save(folder / f"{network}.keras")
+        for network, backend in itertools.product(
+            ("resnet18", "conv"), ("tensorflow", "jax", "torch")
+        ):
             worker = stack.enter_context(
                 _workers.start(sys.executable, backend, "_embed_worker.py")
             )
-            worker("prepare", folder=str(folder / "photos"), **given)
+            worker(
+                "prepare",
+                images=str(folder / f"{network}.npy"),
+                encoder=str(folder / f"{network}.keras"),
+                folder=str(folder / "photos"),
+            )
             speeds = measure(worker, ARRAYS, arguments.rounds)
-            rows += rows_of("arrays in memory", backend, speeds)
-            if backend == "torch":
+            rows += rows_of("arrays in memory", network, backend, speeds)
+            if (network, backend) == ("conv", "torch"):
                 print(table(rows), flush=True)
                 speeds = measure(worker, FOLDER, max(2, arguments.rounds // 2))
-                rows += rows_of("JPEGs", backend, speeds)
+                rows += rows_of("JPEGs", network, backend, speeds)
                 print(table(rows[-len(FOLDER) :]))
             worker.close()
     save("embed_speed", rows, number_of_images=arguments.images)
