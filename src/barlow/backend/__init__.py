@@ -3,7 +3,7 @@
 And Keras' global settings.
 """
 
-from barlow.backend.choice import BACKENDS, choose
+from barlow.backend.choice import BACKENDS, choose, current
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
 from barlow.backend.devices import check_devices, devices, on_devices
 from barlow.backend.log import quiet
@@ -57,6 +57,7 @@ __all__ = [
     "choose",
     "compiled",
     "cond",
+    "current",
     "custom_gradient",
     "device_count",
     "devices",

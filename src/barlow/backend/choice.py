@@ -30,6 +30,19 @@ def choose() -> None:
         sys.meta_path.insert(0, _NO_KERAS)
 
 
+def current() -> str:
+    """The backend of this process, or the one that it will have; Keras is not imported.
+
+    Example:
+        >>> from barlow import backend
+        >>> backend.current() in backend.BACKENDS
+        True
+    """
+    choose()
+    keras = sys.modules.get("keras")
+    return keras.backend.backend() if keras else os.environ.get("KERAS_BACKEND", _configured())
+
+
 def _configured() -> str:
     home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"))
     try:
