@@ -7,9 +7,9 @@ Images are 32 x 32 in colour, weights are random. Two tables:
 - arrays in memory, on every backend, with the smallest encoder, "conv", and with "resnet18" (an
   eighth of the images): `encoder.predict`, `barlow.embed`, and `barlow.vectors.write`, which also
   hashes every image and writes the file;
-- a folder of JPEGs of 250 x 188 pixels, with "conv" on PyTorch: `vectors.write`; a `Dataset` of Pillow, a
-  `DataLoader` of two processes and a loop over the same Keras network; `vectors.write` with Ray and
-  two workers on the same two cores, the start of Ray included.
+- a folder of JPEGs of 250 x 188 pixels, with "conv" on PyTorch: `vectors.write`; a `Dataset` of
+  Pillow, a `DataLoader` of two processes and a loop over the same Keras network; `vectors.write`
+  with Ray and two workers on the same two cores, the start of Ray included.
 
 In every round each way is taken once, in turn; figures are medians over the rounds, and ratios
 medians of the ratios within a round.

@@ -3,13 +3,17 @@
 In the form that the Hugging Face Hub reads: Markdown with its facts in YAML at the top.
 """
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from barlow import runs
 from barlow.export.formats import CHECK, Format
+from barlow.own import IMAGES
 from barlow.text import printable
 
 _FEATURES = ("pixels", "random", "learned")
@@ -50,7 +54,7 @@ def card(
         f"# {printable(name)}",
         _what(facts, config),
         _loading(format_, facts),
-        "## What it learned from\n\n" + _data(config),
+        "## What it learned from\n\n" + _data(run, config),
     ]
     if run:
         sections += [
@@ -117,13 +121,15 @@ images = np.asarray(image, "float32").reshape(1, {shape})
     return f"{text}\n{format_.remark}".strip()
 
 
-def _data(config: Mapping[str, Any]) -> str:
-    if not config:
+def _data(run: pathlib.Path | None, config: Mapping[str, Any]) -> str:
+    if run is None:
         return "Not known: the encoder was exported without its run."
     shape = " x ".join(map(str, config["image_shape"]))
     text = f"{config['images']:,} images without labels, of {shape} values each."
-    if config.get("source"):
-        text += f" They came from `{printable(config['source'])}`."
+    if (run / IMAGES).is_file():
+        with np.load(run / IMAGES) as hashes:
+            digest = hashlib.sha256(np.sort(hashes["content"]).tobytes()).hexdigest()
+        text += f" Hash of the set, in any order: `{digest[:16]}`."
     if config.get("from_run"):
         text += f" It began with the weights of the run `{printable(config['from_run'])}`."
     return f"{text} Say here what they show, where they are from and under which licence."
@@ -182,10 +188,15 @@ def _limits(config: Mapping[str, Any], format_: Format) -> str:
     points = [
         "It knows what its images showed it. On images of another kind its vectors may say "
         "little: evaluate it on yours.",
-        "Nobody has looked for biases. Images that it never saw may be told apart worse.",
+        "Nobody has looked for biases in its images. What was rare among them it may tell apart "
+        "worse.",
     ]
     recipe = config.get("views_recipe") or {}
-    ignored = [text.format(recipe[name]) for name, text in _SEEN.items() if recipe.get(name)]
+    ignored = [
+        text.format(recipe[name]) for name, text in _SEEN.items() if np.any(recipe.get(name, 0))
+    ]
+    if recipe and list(recipe["scale"]) != [1, 1]:
+        ignored.insert(0, "which part of an image is shown, and how large")
     if ignored:
         points.insert(
             0,

@@ -23,6 +23,8 @@ TOLERANCE = 1e-4
 BATCHES = (1, 7)
 """Images of the batches that are tried."""
 
+_SHOWN = 400  # letters of an error
+
 # Nothing is reported to anybody, logs stay out of the way, and what is compared is computed by the
 # processor: graphics processors round products to fewer digits.
 ENVIRONMENT = {
@@ -138,10 +140,17 @@ def run(
 
 def last_line(done: "subprocess.CompletedProcess[str]") -> str:
     """What a process that failed said at its end, the error of Python."""
+    # Keras tells of every object around the one at fault; the innermost comes last.
+    *_, innermost = done.stderr.split("Exception encountered: ")
+    if innermost != done.stderr:
+        return _short(" ".join(innermost.partition("\n\n")[0].split()).partition(". ")[0])
     lines = [line for line in done.stderr.splitlines() if line and not line[0].isspace()]
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
-    last = (errors or lines or [f"it ended with exit code {done.returncode}"])[-1]
-    return last if len(last) < 400 else f"{last[:400]} ..."
+    return _short((errors or lines or [f"it ended with exit code {done.returncode}"])[-1])
+
+
+def _short(text: str) -> str:
+    return text if len(text) < _SHOWN else f"{text[:_SHOWN]} ..."
 
 
 def _difference(vectors: NDArray[Any], expected: NDArray[Any]) -> float:

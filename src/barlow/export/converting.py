@@ -1,7 +1,7 @@
 """Convert an encoder, on the backend of this process: ``python -m barlow.export.converting``.
 
-The request comes as JSON on the standard input: either ``write`` with a file and a format, or
-``check`` with a file for images and their vectors.
+The request comes as JSON on the standard input: whether to write images and their vectors, and the
+format to write, if any.
 """
 
 import json
@@ -24,11 +24,11 @@ def main() -> None:
     encoder = as_float32(runs.load_encoder(request["encoder"]))
     shape = tuple(request["image_shape"])
     folder = pathlib.Path(request["folder"])
-    if request["format"] is None:
+    if request["examples"]:
         images = examples(shape)
         vectors = backend.predict(encoder, images).astype("float32")
         np.savez_compressed(folder / CHECK, images=images, vectors=vectors)
-    else:
+    if request["format"]:
         convert(without_barlow(encoder), request["format"], folder, shape)
     answer = {"features": encoder.output_shape[-1], "weights": embedding.weights_hash(encoder)}
     pathlib.Path(request["answer"]).write_text(json.dumps(answer))

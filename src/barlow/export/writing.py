@@ -15,7 +15,7 @@ from barlow import backend, runs
 from barlow.errors import InvalidInput
 from barlow.export import checking
 from barlow.export.card import card
-from barlow.export.formats import CARD, FACTS, FORMATS, Format, backend_for, find
+from barlow.export.formats import CARD, FACTS, FORMATS, backend_for, find
 from barlow.paths import as_path
 
 if TYPE_CHECKING:
@@ -145,20 +145,27 @@ def _convert(
     path: pathlib.Path, format_name: str, where: str, folder: pathlib.Path, shape: tuple[int, ...]
 ) -> dict[str, Any]:
     """Write the file, and the vectors of the original; returns facts."""
-    here = pathlib.Path.cwd()  # where the module of a user's own network may be
     request = {"encoder": str(path), "folder": str(folder), "image_shape": shape}
+    cannot = f"{FORMATS[format_name].title} cannot hold this encoder"
+    current = backend.current()
+    if where == current:
+        steps = [(where, cannot, {"examples": True, "format": format_name})]
+    else:
+        steps = [
+            (current, "The encoder cannot be run", {"examples": True, "format": None}),
+            (where, cannot, {"examples": False, "format": format_name}),
+        ]
     answers = {}
-    for name, environment in ((None, backend.current()), (format_name, where)):
+    for backend_, failed, step in steps:
         answer = folder / "answer.json"
         done = checking.run(
             ["-m", "barlow.export.converting"],
-            {"KERAS_BACKEND": environment, "PYTHONPATH": os.pathsep.join(sys.path)},
-            here,
-            json.dumps({**request, "format": name, "answer": str(answer)}),
+            {"KERAS_BACKEND": backend_, "PYTHONPATH": os.pathsep.join(sys.path)},
+            pathlib.Path.cwd(),  # where the module of a user's own network may be
+            json.dumps({**request, **step, "answer": str(answer)}),
         )
         if not answer.is_file():
-            what = "The encoder cannot be run" if name is None else _refusal(FORMATS[format_name])
-            raise checking.Differs(f"{what}: {checking.last_line(done)}")
+            raise checking.Differs(f"{failed}: {checking.last_line(done)}")
         answers = json.loads(answer.read_text())
         answer.unlink()
     return {
@@ -168,10 +175,6 @@ def _convert(
         **answers,
         "versions": {name: importlib.metadata.version(name) for name in ("barlow", "keras")},
     }
-
-
-def _refusal(format_: Format) -> str:
-    return f"{format_.title} cannot hold this encoder"
 
 
 def _shape(encoder: Any, source: pathlib.Path | None) -> tuple[int, ...]:
