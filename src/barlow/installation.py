@@ -13,6 +13,7 @@ from barlow import backend
 _EXTRAS = {
     "cli": "image files, evaluation, pictures, the command",
     "data": "files of vectors, Parquet, Hugging Face datasets",
+    "export": "encoders for other programs",
     "heif": "photos of phones (HEIC)",
     "ray": "embedding on a Ray cluster",
     "search": "searching among millions of vectors",
