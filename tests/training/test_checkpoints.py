@@ -361,6 +361,7 @@ def train_in_process(run, seed=None):
     barlow.pretrain(pixels, run, settings, callbacks, resume=True, checkpoint_seconds=0)
 
 
+@pytest.mark.once  # what is written, and in which order, is the same for all
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
     processes = multiprocessing.get_context("forkserver")
