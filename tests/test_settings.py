@@ -35,6 +35,12 @@ def test_every_setting_is_an_option_an_argument_and_a_key_of_the_run(name, help_
     assert name in recommended
 
 
+def test_what_is_shown_of_settings_is_what_was_set():
+    given = barlow.Settings(epochs=20, projector=(8, 8), views="grey")
+    assert repr(given) == "Settings(views='grey', projector=(8, 8), epochs=20)"
+    assert repr(barlow.Settings()) == "Settings()"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_just_out_of_bounds_is_refused_and_one_within_is_not(name):
     declaration = settings.declarations()[name]

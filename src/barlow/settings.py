@@ -168,6 +168,14 @@ class Settings:
 
             models.find(self.encoder)
 
+    def __repr__(self) -> str:
+        changed = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        )
+        return f"Settings({', '.join(changed)})"
+
 
 def declarations() -> dict[str, Declaration]:
     """The declaration of every setting, by its name."""
