@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from barlow import (
         callbacks,
         data,
+        estimator,
         evaluation,
         export,
         losses,
@@ -43,6 +44,7 @@ __all__ = [
     "data",
     "duplicates",
     "embed",
+    "estimator",
     "evaluation",
     "export",
     "losses",

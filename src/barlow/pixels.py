@@ -30,7 +30,7 @@ SMALL = 64
 _DEPTHS = (10, 12, 14, 16)  # bits
 _CHANNELS = (1, 2, 3, 4)
 _FEW = 32  # shades: with fewer it is not known what they are
-_BEYOND = 0.25  # of a range: floats may exceed it by so much,
+BEYOND = 0.25  # of a range: floats may exceed it by so much,
 _RARE = 0.05  # if no more than this fraction of them does
 _CHUNK = 2**22  # values to work on at a time
 _ENOUGH = 2**18  # values that tell what the others are like
@@ -216,7 +216,7 @@ def check_possible(values: Range) -> None:
     Raises:
         InvalidInput: If values are NaN, negative, or have more than 16 bits.
     """
-    lowest = -_BEYOND * 255 if values.kind == "f" else 0
+    lowest = -BEYOND * 255 if values.kind == "f" else 0
     if not (lowest <= values.low and values.high < 2 ** _DEPTHS[-1]):
         scale_for(dataclasses.replace(values, beyond_1=values.count, beyond_255=values.count))
 
@@ -264,7 +264,7 @@ def _of_floats(values: Range) -> Scale | None:
     low, high = values.low, values.high
     for top, beyond in ((1, values.beyond_1), (255, values.beyond_255)):
         few = top > 1 and high < _FEW
-        near = -_BEYOND * top <= low and high <= (1 + _BEYOND) * top  # False for NaN
+        near = -BEYOND * top <= low and high <= (1 + BEYOND) * top  # False for NaN
         if few or not near or beyond > _RARE * values.count:
             continue
         clipped = f" Values beyond that were clipped: {beyond}." if beyond else ""

@@ -28,6 +28,7 @@ from barlow.backend.processes import (
     process_count,
     process_index,
 )
+from barlow.backend.random_state import keeping_random_state
 from barlow.backend.replicas import (
     Share,
     apart,
@@ -70,6 +71,7 @@ __all__ = [
     "is_fully_sharded",
     "join_processes",
     "keep_freed_memory",
+    "keeping_random_state",
     "keras_defaults",
     "launch",
     "launched_index",

@@ -53,14 +53,7 @@ def build(
             views=views.ImageViews(recommended.views, seed=recommended.seed),
             loss=losses.Barlow(lambda_=recommended.lambda_),
         )
-    jit = recommended.jit_compile
-    model.compile(
-        recommendation.optimizer(recommended, len(pixels)),
-        micro_batch_size=recommended.micro_batch_size,
-        jit_compile="auto" if jit is None else jit,
-        steps_per_execution=recommended.steps_per_execution,
-    )
-    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
+    compile_for(model, recommended, len(pixels))
     if policy != "float32":
         with backend.keras_defaults("float32"):
             encoder = models.encoder(name, image_shape)
@@ -70,6 +63,18 @@ def build(
     if from_run is not None:
         _take_weights(model, runs.load_encoder(from_run), from_run)
     return Networks(model, encoder, recommended)
+
+
+def compile_for(model: models.BarlowTwins, recommended: Recommendation, images: int) -> None:
+    """Compile a model for a training on a number of images."""
+    jit = recommended.jit_compile
+    model.compile(
+        recommendation.optimizer(recommended, images),
+        micro_batch_size=recommended.micro_batch_size,
+        jit_compile="auto" if jit is None else jit,
+        steps_per_execution=recommended.steps_per_execution,
+    )
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
 
 
 def _take_weights(
