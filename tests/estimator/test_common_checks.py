@@ -19,8 +19,6 @@ MAY_FAIL = dict.fromkeys(
 # Those that scikit-learn runs on its own transformers beside the common ones.
 MORE = (
     estimator_checks.check_dataframe_column_names_consistency,
-    estimator_checks.check_global_output_transform_pandas,
-    estimator_checks.check_inplace_ensure_writeable,
     estimator_checks.check_set_output_transform,
     estimator_checks.check_set_output_transform_pandas,
     estimator_checks.check_transformer_get_feature_names_out,

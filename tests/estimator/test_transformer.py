@@ -130,25 +130,25 @@ def test_rows_are_learned_with_an_average_of_the_weights_or_in_half_precision():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("processes", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
-def test_a_grid_search_in_a_pipeline_finds_epochs_and_views(processes, digits):
+def test_a_grid_search_in_a_pipeline_finds_epochs_and_views(digits):
     encode = BarlowTransformer(settings=barlow.Settings(batch_size=24, projector=(16, 16)))
     steps = {"encode": encode, "scale": StandardScaler(), "classify": LogisticRegression()}
-    pipeline = Pipeline([*steps.items()])
-    pipeline.set_params(encode__image_shape=(8, 8))
+    pipeline = Pipeline([*steps.items()]).set_params(encode__image_shape=(8, 8))
     flat = digits.pixels.reshape(len(digits), -1)
-    grid = {"encode__settings__epochs": [1, 3], "encode__settings__views": ["glyphs", "grey"]}
+    grid = [
+        {"encode__settings__epochs": [1, 3], "encode__settings__views": ["glyphs"]},
+        {"encode__settings__epochs": [1], "encode__settings__views": ["grey"]},
+    ]
     split = PredefinedSplit([-1] * 64 + [0] * 32)
-    with joblib.parallel_config(processes, n_jobs=2):
+    with joblib.parallel_config("threading", n_jobs=2):
         search = GridSearchCV(pipeline, grid, cv=split).fit(flat, digits.labels)
-    assert len(search.cv_results_["params"]) == 4
     best = search.best_estimator_["encode"]
-    assert {"encode__settings__" + n: getattr(best.settings, n) for n in ("epochs", "views")} == (
+    assert {f"encode__settings__{n}": getattr(best.settings, n) for n in ("epochs", "views")} == (
         search.best_params_
     )
     assert len(best.loss_curve_) == search.best_params_["encode__settings__epochs"]
     assert search.best_score_ > 0.4  # of ten classes
-    # Two at a time learn what one learns.
+    # Beside each other they learn what they learn alone.
     one = clone(pipeline).set_params(**search.cv_results_["params"][1])
     score = one.fit(flat[:64], digits.labels[:64]).score(flat[64:], digits.labels[64:])
     assert search.cv_results_["mean_test_score"][1] == pytest.approx(score, abs=0.04)

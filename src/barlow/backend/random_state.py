@@ -4,6 +4,7 @@ import contextlib
 import random
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -63,17 +64,25 @@ def _of_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _of_tensorflow() -> Iterator[None]:
-    if "tensorflow" not in sys.modules:  # with any backend, Keras sets the seed of TensorFlow, too
-        yield
-        return
-    from tensorflow.python.eager import context  # noqa: PLC0415 - there is no public way
-
-    shared = vars(context.context())
     names = "_seed", "_rng"
-    before = {name: shared[name] for name in names if name in shared}
+    shared = _shared_by_tensorflow()
+    before = {name: shared[name] for name in names if name in shared} or {"_seed": None}
     try:
         yield
     finally:
+        shared = _shared_by_tensorflow()
         for name in names:
             shared.pop(name, None)
         shared.update(before)
+
+
+def _shared_by_tensorflow() -> dict[str, Any]:
+    """What TensorFlow's eager context holds, if it is imported.
+
+    Whatever the backend, Keras imports it to set its seed.
+    """
+    if "tensorflow" not in sys.modules:
+        return {}
+    from tensorflow.python.eager import context  # noqa: PLC0415 - there is no public way
+
+    return vars(context.context())
