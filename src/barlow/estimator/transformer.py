@@ -42,10 +42,11 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     - rows of a table, an array ``[rows, features]`` or a data frame of numbers, without
       ``image_shape``: see :func:`barlow.training.rows.learn_rows`.
 
-    Labels are not used. The settings are parameters of their own for a search, such as
-    ``settings__epochs``, or in a pipeline ``encode__settings__epochs``. The same inputs and
-    settings, the seed among them, give the same encoder; the global generators of random numbers
-    stay as they are. Training leaves no file.
+    Labels are not used. Each setting is a parameter of its own for a search:
+    ``settings__epochs``, or in a pipeline ``encode__settings__epochs``.
+
+    The same inputs and settings, the seed among them, give the same encoder. The global generators
+    of random numbers stay as they are, and training leaves no file.
 
     Args:
         encoder: An encoder that is taken as it is, in place of learning one: folder of a run,
