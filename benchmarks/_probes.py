@@ -7,6 +7,7 @@ import numpy as np
 from _results import RESULTS, save
 from matplotlib.figure import Figure
 
+COUNTS, C = (1, 5, 10), (1.0,)  # labels per class; the regularisation is not chosen
 COLORS = {"random": "#d55e00", "learned": "#0072b2"}  # all others are grey
 
 
@@ -34,7 +35,8 @@ def probe(encoder: Any, train: Any, test: Any, seed: int) -> list[dict[str, Any]
     """What `barlow.evaluation` finds; the inputs are no pixels here, but raw features."""
     from barlow import evaluation
 
-    rows = evaluation.as_json(evaluation.evaluate(encoder, train, test, seed))["rows"]
+    how: Any = {"labels_per_class": COUNTS, "regularization": C}
+    rows = evaluation.as_json(evaluation.evaluate(encoder, train, test, seed, **how))["rows"]
     return [{**row, "features": row["features"].replace("pixels", "raw")} for row in rows]
 
 

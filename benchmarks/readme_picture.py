@@ -14,6 +14,7 @@ import pathlib
 import tempfile
 
 import numpy as np
+from _probes import COUNTS, C
 from _results import RESULTS, save
 from _tables import table
 from matplotlib.figure import Figure
@@ -44,7 +45,10 @@ def main() -> None:
             before, after = matrices["before"], matrices["after"]
         seconds = sum(row["seconds"] for row in barlow.runs.read_metrics(run))
         config = barlow.runs.read_config(run)
-        accuracies = evaluation.evaluate(barlow.runs.load_encoder(run), train, test)
+        encoder = barlow.runs.load_encoder(run)
+        accuracies = evaluation.evaluate(
+            encoder, train, test, labels_per_class=COUNTS, regularization=C
+        )
     rows = evaluation.as_json(accuracies)["rows"]
     print(table(rows))
     save("readme_picture", rows, backend=config["backend"], training_seconds=seconds)

@@ -60,7 +60,7 @@ def test_the_wheel_installs_with_one_backend_and_its_demo_runs(tmp_path):
 
     run(python, "-m", "pip", "install", "--quiet", f"{wheel}[jax]")
     run(command, "demo", "--epochs", "1", "--out", tmp_path / "run")
-    assert len(json.loads((tmp_path / "run" / "evaluation.json").read_text())["rows"]) == 15
+    assert len(json.loads((tmp_path / "run" / "evaluation.json").read_text())["rows"]) == 18
     assert json.loads((tmp_path / "run" / "config.json").read_text())["backend"] == "jax"
 
     # What users write is typed, strictly.

@@ -61,11 +61,14 @@ def run(folders, tmp_path_factory):
 def test_the_demo_ends_with_a_table_a_picture_and_the_rows(barlow, tmp_path):
     code, output = barlow("demo", "--out", tmp_path / "demo", "--epochs", 2)
     assert code == 0, output
-    for word in ("pixels", "random", "learned", "1 / class", "5 / class", "10 / class", "5-NN"):
+    for word in ("pixels", "random", "learned", "1 / class", "10 / class", "100 /", "5-NN"):
         assert word in output
     rows = json.loads((tmp_path / "demo" / "evaluation.json").read_text())["rows"]
-    assert len(rows) == 15
-    assert set(rows[0]) == {"features", "probe", "labels_per_class", "accuracy", "std"}
+    assert len(rows) == 18
+    assert set(rows[0]) == {
+        "features", "probe", "labels_per_class", "accuracy", "std", "balanced_accuracy",
+        "regularization",
+    }  # fmt: skip
     pixels = {
         (r["probe"], r["labels_per_class"]): r["accuracy"]
         for r in rows

@@ -71,7 +71,7 @@ def test_with_few_images_the_table_says_how_many_neighbours_vote(classes, tmp_pa
     code, output, said = evaluate(tmp_path / "mine.keras", classes)
     assert code == 0, output
     assert "3-NN" in output
-    assert any("5 and 10 labels per class" in text for text in said)
+    assert any("5, 10 and 100 labels per class" in text for text in said)
 
 
 def test_the_table_is_shown_where_it_cannot_be_written_and_that_is_said_at_once(classes, tmp_path):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 console = Console(markup=False)  # paths and messages may hold brackets
 
 _SHOWN = 5  # images that could not be read
+_WIDTH = 6  # of ±0.000
 
 # What the user can mend. Any other error is a bug of barlow.
 _MENDABLE = (InvalidInput, MissingPackage, OSError, FloatingPointError)
@@ -151,7 +152,8 @@ def evaluation_table(rows: Sequence["evaluation.Row"], test_images: int) -> None
     for probe, count, neighbours in probes:
         name = "linear" if probe == "linear" else f"{neighbours}-NN"
         labels = "all" if count is None else f"{count} / class"
-        table.add_column(f"{name}\n{labels}", justify="right", no_wrap=True)
+        # A narrow terminal has the deviations in a second line: no digit is cut off.
+        table.add_column(f"{name}\n{labels}", justify="right", min_width=_WIDTH)
     for features in dict.fromkeys(row.features for row in rows):
         cells = {
             (row.probe, row.labels_per_class, row.neighbours): f"{row.accuracy:.3f}"

@@ -18,7 +18,8 @@ from barlow.data import Images
 from barlow.embedding import check_finite, images_for, vectors
 from barlow.evaluation import thumbnails
 from barlow.evaluation.labels import check_classes, check_labels
-from barlow.evaluation.probes import Row, probe
+from barlow.evaluation.probes import LABELS_PER_CLASS, Row, probe
+from barlow.evaluation.regularization import GRID
 from barlow.pixels import SMALL
 from barlow.progress import Track, silent
 
@@ -36,11 +37,14 @@ def evaluate(
     test: Images,
     seed: int = 0,
     track: Track = silent,
+    *,
+    labels_per_class: Sequence[int] = LABELS_PER_CLASS,
+    regularization: Sequence[float] = GRID,
 ) -> list[Row]:
     """Accuracy of linear and nearest-neighbour probes on pixels, random and learned features.
 
-    Few labels: logistic regression on 1, 5 and 10 labels per class, mean and standard deviation
-    over 10 draws. All labels: logistic regression and 5 nearest neighbours.
+    Few labels: logistic regression on 1, 5, 10 and 100 labels per class, mean and standard
+    deviation over 10 draws. All labels: logistic regression and 5 nearest neighbours.
 
     Images of more than 64 x 64 pixels are reduced to 32 x 32, by the mean of areas, before a probe
     takes their pixels. So these need about as much time and memory as other features, and the
@@ -58,6 +62,9 @@ def evaluate(
         seed: Seed of the draws of labels. Defaults to 0. The random encoder follows Keras'
             global seed.
         track: Shows the progress; see :data:`barlow.progress.Track`.
+        labels_per_class: As for :func:`probe`. Defaults to ``(1, 5, 10, 100)``.
+        regularization: As for :func:`probe`. Defaults to 0.0001, 0.001, ... 100: the strength is
+            chosen on the training labels of every probe.
 
     Returns:
         One row per kind of features (``"pixels"`` or ``"pixels, 32 x 32"``, ``"random"``: the
@@ -94,15 +101,24 @@ def evaluate(
         if note and note not in test.notes:  # where `split` has not said so
             warnings.warn(note, stacklevel=2)
     features = {name: (found[name], test_found[name]) for name in found}
-    return probe(features, labels, test_labels, seed=seed, track=track)
+    return probe(
+        features,
+        labels,
+        test_labels,
+        labels_per_class=labels_per_class,
+        regularization=regularization,
+        seed=seed,
+        track=track,
+    )
 
 
 def as_json(rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows as the content of ``evaluation.json``; ``neighbours`` only where there are some."""
+    """Rows as the content of ``evaluation.json``, without what a probe does not have."""
     contents = map(dataclasses.asdict, rows)
+    optional = ("neighbours", "regularization")
     return {
         "rows": [
-            {name: value for name, value in row.items() if (name, value) != ("neighbours", None)}
+            {key: value for key, value in row.items() if key not in optional or value is not None}
             for row in contents
         ]
     }

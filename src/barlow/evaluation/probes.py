@@ -6,30 +6,30 @@ correct answers.
 
 import dataclasses
 import functools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barlow import errors
 from barlow.errors import InvalidInput
-from barlow.evaluation.labels import check_classes, class_numbers
+from barlow.evaluation.labels import check_classes, common_numbers, note_of_unknown, possible
+from barlow.evaluation.regularization import choose, regression
 from barlow.progress import Track, silent
-from barlow.text import printable
 
 with errors.extra("cli", "Evaluation"):
     from sklearn.base import ClassifierMixin
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import recall_score
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.preprocessing import StandardScaler
 
-LABELS_PER_CLASS = (1, 5, 10)
+LABELS_PER_CLASS = (1, 5, 10, 100)
 _DRAWS = 10
 _NEIGHBOURS = 5
 _TEMPERATURE = 0.07  # of Wu et al.
-_SHOWN = 5  # names of classes
 
 Features = tuple[NDArray[Any], NDArray[Any]]
 """Features of the training images and of the test images, each ``[images, features]``."""
@@ -47,6 +47,11 @@ class Row:
         accuracy: Fraction of the test images classified correctly, mean over draws of labels.
         std: Standard deviation over the draws; 0 if there is only one.
         neighbours: Neighbours that vote, of ``"knn"``; ``None`` of ``"linear"``.
+        balanced_accuracy: Mean over the classes of the fraction of their test images that are
+            classified correctly, mean over draws of labels. Where the classes are of the same size,
+            the accuracy.
+        regularization: The inverse strength ``C`` of the logistic regression, of ``"linear"``;
+            ``None`` of ``"knn"``.
     """
 
     features: str
@@ -55,6 +60,17 @@ class Row:
     accuracy: float
     std: float
     neighbours: int | None = None
+    balanced_accuracy: float = math.nan
+    regularization: float | None = None
+
+
+class Answers(NamedTuple):
+    """What a probe says of the test images."""
+
+    row: Row
+    predicted: NDArray[np.intp]
+    """Number of the class of every test image, see
+    :func:`barlow.evaluation.labels.common_numbers`; of the first draw of labels."""
 
 
 def probe(
@@ -66,6 +82,7 @@ def probe(
     draws: int = _DRAWS,
     neighbours: int = _NEIGHBOURS,
     weights: Literal["uniform", "cosine"] = "uniform",
+    regularization: Sequence[float] = (1.0,),
     seed: int = 0,
     track: Track = silent,
 ) -> list[Row]:
@@ -79,7 +96,7 @@ def probe(
         test_labels: Labels of the test images. No probe can be right about those that no training
             image has; a warning names them.
         labels_per_class: Labels per class for logistic regressions on few labels; numbers that a
-            class does not have are left out. Defaults to ``(1, 5, 10)``.
+            class does not have are left out. Defaults to ``(1, 5, 10, 100)``.
         draws: Random draws of that many labels; the accuracy is their mean. Defaults to 10.
         neighbours: Number of nearest neighbours; at most as many as there are training images.
             Defaults to 5.
@@ -87,6 +104,9 @@ def probe(
             ``"cosine"``, the nearest by cosine, each ``exp(cosine / 0.07)`` (Wu et al., 2018,
             "Unsupervised feature learning via non-parametric instance discrimination"). Defaults
             to ``"uniform"``.
+        regularization: Inverse strengths ``C`` of the logistic regression to choose from, on the
+            first draw of labels; see :mod:`barlow.evaluation.regularization`, whose ``GRID``
+            :func:`barlow.evaluation.evaluate` takes. Defaults to ``(1.0,)``, scikit-learn's.
         seed: Seed of the draws. Defaults to 0.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
@@ -103,13 +123,40 @@ def probe(
         >>> rows[-1].probe, rows[-1].neighbours, rows[-1].accuracy
         ('knn', 5, 1.0)
     """
-    numbers, test_numbers = _numbers(check_classes(labels), test_labels)
+    how = How(labels_per_class, draws, neighbours, weights, regularization, seed)
+    return [each.row for each in answers(features, labels, test_labels, how, track)]
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """How features are probed; all as for :func:`probe`."""
+
+    labels_per_class: Sequence[int] = LABELS_PER_CLASS
+    draws: int = _DRAWS
+    neighbours: int = _NEIGHBOURS
+    weights: Literal["uniform", "cosine"] = "uniform"
+    regularization: Sequence[float] = (1.0,)
+    seed: int = 0
+
+
+def answers(
+    features: Mapping[str, Features],
+    labels: NDArray[Any],
+    test_labels: NDArray[Any],
+    how: How,
+    track: Track = silent,
+) -> list[Answers]:
+    """The rows of :func:`probe`, each with what the probe says of the test images."""
+    numbers, test_numbers, classes = common_numbers(check_classes(labels), test_labels)
     _check_features(features, len(numbers), len(test_numbers))
-    probes = [("linear", count) for count in _possible(labels_per_class, labels)]
-    probes += [("linear", None), ("knn", None)]
-    neighbours = min(neighbours, len(numbers))
-    make = functools.partial(_classifier, neighbours=neighbours, weights=weights)
-    rows, failed = [], {}
+    counts, missing = possible(how.labels_per_class, numbers, classes)
+    for note in (note_of_unknown(numbers, test_numbers, classes), missing):
+        if note:
+            warnings.warn(note, stacklevel=3)
+    probes: list[tuple[Any, int | None]] = [("linear", count) for count in (*counts, None)]
+    probes.append(("knn", None))
+    how = dataclasses.replace(how, neighbours=min(how.neighbours, len(numbers)))
+    found, failed = [], {}
     work = [(name, kind, count) for name in features for kind, count in probes]
 
     @functools.lru_cache(maxsize=1)  # one kind of features after the other
@@ -122,37 +169,25 @@ def probe(
     for name, kind, count in track(work, "Evaluating"):
         try:
             x, x_test = standardised(name)
-            scores = [
-                np.mean(_predict(make(kind), x[chosen], numbers[chosen], x_test) == test_numbers)
-                for chosen in _draws(numbers, count, draws, seed)
-            ]
+            drawn = _draws(numbers, count, how.draws, how.seed)
+            first = drawn[0]
+            c = None
+            if kind == "linear":
+                c = choose(x[first], numbers[first], how.regularization, how.seed)
+            make = functools.partial(_classifier, how, c)
+            predicted = [_predict(make(), x[rows], numbers[rows], x_test) for rows in drawn]
         except Exception as error:  # whatever scikit-learn or the memory refuses
             named = f"{kind} on {name}" + (f" with {count} / class" if count else "")
             failed.setdefault(errors.reason(error), []).append(named)
             continue
-        voting = neighbours if kind == "knn" else None
-        rows.append(Row(name, kind, count, float(np.mean(scores)), float(np.std(scores)), voting))
+        scores = np.array([_scores(each, test_numbers) for each in predicted])
+        (accuracy, balanced), std = scores.mean(axis=0).tolist(), float(scores[:, 0].std())
+        voting = how.neighbours if kind == "knn" else None
+        row = Row(name, kind, count, accuracy, std, voting, balanced, c)
+        found.append(Answers(row, predicted[0]))
     for reason, names in failed.items():
-        warnings.warn(f"Probes that are left out: {', '.join(names)}. {reason}", stacklevel=2)
-    return rows
-
-
-def _numbers(
-    labels: NDArray[Any], test_labels: NDArray[Any]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Labels as numbers, the same for both sets; warns of those that no probe can know."""
-    numbers, classes = class_numbers(np.concatenate([labels, test_labels]))
-    numbers, test_numbers = np.split(numbers, [len(labels)])
-    unseen = ~np.isin(test_numbers, numbers)
-    if unseen.any():
-        names = [printable(classes[number]) for number in np.unique(test_numbers[unseen])]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        warnings.warn(
-            f"{unseen.sum()} of {len(unseen)} test images count as errors, because their classes "
-            f"have no training images: {', '.join(names[:_SHOWN])}{more}.",
-            stacklevel=3,
-        )
-    return numbers, test_numbers
+        warnings.warn(f"Probes that are left out: {', '.join(names)}. {reason}", stacklevel=3)
+    return found
 
 
 def _check_features(features: Mapping[str, Features], train: int, test: int) -> None:
@@ -170,26 +205,20 @@ def _check_features(features: Mapping[str, Features], train: int, test: int) -> 
             raise InvalidInput("Probes need test images. Received: none.")
 
 
-def _possible(counts: Sequence[int], labels: NDArray[Any]) -> list[int]:
-    """Those of the numbers of labels per class that every class has; warns of the others."""
-    numbers, classes = class_numbers(labels)
-    sizes = np.bincount(numbers)
-    smallest = int(sizes.argmin())
-    missing = [count for count in counts if count > sizes[smallest]]
-    if missing:
-        warnings.warn(
-            f"Left out: linear probes on {' and '.join(map(str, missing))} labels per class. The "
-            f"class {printable(classes[smallest])} has {sizes[smallest]} training images.",
-            stacklevel=3,
-        )
-    return [count for count in counts if count not in missing]
+def _classifier(how: How, c: float | None) -> ClassifierMixin:
+    """A logistic regression of this ``C``; of none, nearest neighbours."""
+    if c is not None:
+        return regression(c)
+    by_cosine = {"metric": "cosine", "weights": _by_cosine} if how.weights == "cosine" else {}
+    return KNeighborsClassifier(how.neighbours, **by_cosine)
 
 
-def _classifier(kind: str, neighbours: int, weights: str) -> ClassifierMixin:
-    if kind == "linear":
-        return LogisticRegression(max_iter=2000)
-    by_cosine = {"metric": "cosine", "weights": _by_cosine} if weights == "cosine" else {}
-    return KNeighborsClassifier(neighbours, **by_cosine)
+def _scores(predicted: NDArray[np.intp], numbers: NDArray[np.intp]) -> tuple[float, float]:
+    """Accuracy, and balanced accuracy: the mean of the recall of each class of the test images."""
+    recalls = recall_score(
+        numbers, predicted, labels=np.unique(numbers), average=None, zero_division=0.0
+    )
+    return float(np.mean(predicted == numbers)), float(np.mean(recalls))
 
 
 def _predict(

@@ -11,13 +11,10 @@ from barlow import errors
 from barlow.data import Images
 from barlow.errors import InvalidInput
 from barlow.evaluation import thumbnails
-from barlow.evaluation.labels import check_labels, class_numbers
-from barlow.text import printable
+from barlow.evaluation.labels import check_labels, class_numbers, names
 
 with errors.extra("cli", "Evaluation"):
     from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-
-_SHOWN = 5  # names of classes
 
 
 def split(
@@ -91,25 +88,21 @@ def _note_of_rare(classes: Sequence[object]) -> str:
     """A sentence on the classes that have one image; empty if there are none."""
     if not classes:
         return ""
-    names = ", ".join(map(printable, classes[:_SHOWN]))
-    more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
     kinds = (
         "One class with a single image is"
         if len(classes) == 1
         else (f"{len(classes)} classes with a single image are")
     )
-    return f"{kinds} set aside, since a probe needs one to learn and one to test: {names}{more}."
+    return f"{kinds} set aside, since a probe needs one to learn and one to test: {names(classes)}."
 
 
 def _note_of_grouped(classes: Sequence[object]) -> str:
     """A sentence on the classes whose images are all in one set; empty if there are none."""
     if not classes:
         return ""
-    names = ", ".join(map(printable, classes[:_SHOWN]))
-    more = f" and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else ""
     return (
         "Classes whose images lie in too few groups are set aside, since a probe needs some to "
-        f"learn and others to test: {names}{more}."
+        f"learn and others to test: {names(classes)}."
     )
 
 
