@@ -1,34 +1,17 @@
-"""What an encoder is worth: probes on its features, beside raw pixels and random weights.
-
-The encoder is frozen and in inference mode. The images are read once, a chunk at a time.
-"""
+"""What an encoder is worth: probes on its features, beside raw pixels and random weights."""
 
 import dataclasses
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from barlow import data, errors
 from barlow.data import Images
-from barlow.embedding import check_finite, images_for, vectors
-from barlow.evaluation import thumbnails
-from barlow.evaluation.labels import check_classes, check_labels
+from barlow.evaluation.extraction import extract
+from barlow.evaluation.labels import check_classes
 from barlow.evaluation.probes import LABELS_PER_CLASS, Row, probe
 from barlow.evaluation.regularization import GRID
-from barlow.pixels import SMALL
 from barlow.progress import Track, silent
-
-_CHUNK = 256  # images
-_REDUCED = 32  # pixels
-_SHOWN = 5  # images that cannot be read
-_THUMBNAILS = "thumbnails"
-
-Extract = Callable[[Images], NDArray[Any]]
 
 
 def evaluate(
@@ -78,33 +61,19 @@ def evaluate(
 
     Example:
         >>> from barlow import evaluation
-        >>> train, test = evaluation.split(barlow.data.digits())
+        >>> train, test = evaluation.split(barlow.data.digits()[:400])
         >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
         >>> rows = evaluation.evaluate(encoder, train, test)
         >>> rows[0].features, rows[0].labels_per_class
         ('pixels', 1)
     """
-    for images in (train, test):
-        check_labels(images.labels)
-        images_for(encoder, images)
     check_classes(train.labels)
-    size = min(_CHUNK, max(len(train), len(test)))  # one: another would be compiled anew
-    extractors = _extractors(encoder, train.pixels.shape[1:], size)
-    chunks = sum(math.ceil(len(images) / size) for images in (train, test))
-    steps = iter(track(range(chunks), "Computing features"))
-    (found, labels), (test_found, test_labels) = (
-        _read(images, extractors, size, steps) for images in (train, test)
-    )
-    next(steps, None)  # the progress ends
-    if _THUMBNAILS in found:
-        note = thumbnails.note_of_copies(found.pop(_THUMBNAILS), test_found.pop(_THUMBNAILS))
-        if note and note not in test.notes:  # where `split` has not said so
-            warnings.warn(note, stacklevel=2)
-    features = {name: (found[name], test_found[name]) for name in found}
+    learned_from, tested = extract(encoder, train, test, track)
+    features = {name: (x, tested.features[name]) for name, x in learned_from.features.items()}
     return probe(
         features,
-        labels,
-        test_labels,
+        learned_from.labels,
+        tested.labels,
         labels_per_class=labels_per_class,
         regularization=regularization,
         seed=seed,
@@ -122,52 +91,3 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
             for row in contents
         ]
     }
-
-
-def _extractors(
-    encoder: keras.Model, image_shape: tuple[int, ...], size: int
-) -> dict[str, Extract]:
-    """By name, functions from images in memory to their features ``[images, features]``."""
-    name, side = "pixels", None
-    if len(image_shape) == 3 and image_shape[0] * image_shape[1] > SMALL**2:
-        side = _REDUCED
-        name = f"pixels, {min(image_shape[0], side)} x {min(image_shape[1], side)}"
-
-    def pixels(images: Images) -> NDArray[Any]:
-        small = images.pixels[:] if side is None else thumbnails.shrink(images.pixels[:], side)
-        return small.reshape(len(images), -1).astype("float32")
-
-    def learned(images: Images) -> NDArray[Any]:
-        return check_finite(vectors(encoder, images, size), images.names)
-
-    extractors: dict[str, Extract] = {name: pixels}
-    with errors.as_warning("Features of random weights are left out", but=()):
-        random = keras.models.clone_model(encoder)
-        extractors["random"] = lambda images: vectors(random, images, size)
-    extractors["learned"] = learned
-    if len(image_shape) == 3:  # no signals or rows of a table
-        extractors[_THUMBNAILS] = lambda images: thumbnails.of(images.pixels[:])
-    return extractors
-
-
-def _read(
-    images: Images, extractors: dict[str, Extract], size: int, steps: Iterator[Any]
-) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
-    """Features by name, and labels, of the images that can be read; warns of the others."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in extractors}
-    labels, unread = [], []
-    for (chunk, bad), _ in zip(data.read_in_order(images, size), steps, strict=False):
-        unread += [(image.source, image.reason) for image in bad]
-        if len(chunk):
-            labels.append(chunk.labels)
-            for name, extract in extractors.items():
-                parts[name].append(extract(chunk))
-    data.check_any(len(labels), unread)
-    if unread:
-        named = "; ".join(f"{source}: {reason}" for source, reason in unread[:_SHOWN])
-        more = f"; and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-        warnings.warn(
-            f"{len(unread)} images cannot be read and are left out: {named}{more}.", stacklevel=4
-        )
-    found = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return found, np.concatenate(labels)
