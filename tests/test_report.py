@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from barlow import report, runs
+from barlow.evaluation import Confusion
+from barlow.report.confusion import most_confused
 
 LOSS = [10.0, 5.0, 2.5]
 TERMS = {
@@ -41,3 +43,36 @@ def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_
     dark = np.all(pixels < 128, axis=-1)
     left = dark[:, : pixels.shape[1] // 3]  # the first axes
     assert np.ptp(np.flatnonzero(left.any(axis=1))) / len(left) > 0.75  # as high as the picture
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("classes", "mistaken"), [(2, 0), (10, 5), (60, 20), (1, 0)], ids=lambda value: str(value)
+)
+def test_confusions_are_drawn_without_a_warning_whatever_the_classes_are(
+    classes, mistaken, tmp_path
+):
+    names = ["a$b", "日本", "line\nbreak", "a name that is longer than all the others", "", "$\\x$"]
+    names = (names + [f"class {number}" for number in range(classes)])[:classes]
+    counts = 9 * np.eye(classes, dtype=int)
+    for row in range(mistaken):
+        counts[row, row + 1] = 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        picture = report.draw_confusion(Confusion(tuple(names), counts), tmp_path / "c.png")
+    with Image.open(picture) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    blue = np.all(np.abs(pixels - [8, 48, 107]) < 20, axis=-1)  # of all images of a class
+    assert blue.sum() > 50
+    assert max(pixels.shape) < 2500
+
+
+@pytest.mark.once
+def test_of_many_classes_the_most_mistaken_are_shown():
+    random = np.random.default_rng(0)
+    counts = np.diag(random.integers(5, 9, 50))
+    for one, other in ((3, 40), (40, 7), (20, 21)):
+        counts[one, other] += 4
+    assert most_confused(Confusion(tuple(map(str, range(50))), counts), 5).tolist() == [
+        3, 7, 20, 21, 40,
+    ]  # fmt: skip

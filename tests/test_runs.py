@@ -82,7 +82,14 @@ def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
         runs.ENCODER,
         runs.MODEL,
     ]
-    names += [runs.PICTURE, runs.EVALUATION, "evaluation-2.json", ".model.partial.keras"]
+    names += [
+        runs.PICTURE,
+        runs.EVALUATION,
+        "evaluation-2.json",
+        runs.CONFUSION,
+        "confusion-2.png",
+        ".model.partial.keras",
+    ]
     for name in names:
         (tmp_path / name).write_text("{}")
     runs.clear(tmp_path)

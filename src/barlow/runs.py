@@ -10,7 +10,8 @@
     model.keras         encoder, projector, views, loss and optimizer
     training.png        loss and cross-correlations as a picture
     tensorboard/        logs for TensorBoard
-    evaluation.json     accuracy of probes, by `barlow evaluate`
+    evaluation.json     what the encoder is worth, by `barlow evaluate`
+    confusion.png       which classes are taken for which, by the same
 
 Every file but the growing ``metrics.jsonl`` is written beside its place and renamed when it is on
 the disk: a file that is there is complete. While a process trains, the folder also has the file
@@ -45,6 +46,7 @@ REMOVED = ".checkpoints.removed"  # while they are
 ENCODER = "encoder.keras"
 MODEL = "model.keras"
 EVALUATION = "evaluation.json"
+CONFUSION = "confusion.png"
 
 
 def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -126,10 +128,10 @@ def clear(path: str | os.PathLike[str]) -> None:
         return
     for folder in (CHECKPOINTS, REMOVED, TENSORBOARD):
         shutil.rmtree(run / folder, ignore_errors=True)
-    evaluations = pathlib.Path(EVALUATION)
+    numbered = [name.replace(".", "*.") for name in (EVALUATION, CONFUSION)]
     for file in (
         *(run / name for name in (METRICS, IMAGES, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
-        *run.glob(f"{evaluations.stem}*{evaluations.suffix}"),
+        *(path for pattern in numbered for path in run.glob(pattern)),
         *run.glob(".*.partial.*"),
         run / CONFIG,  # last: without it the folder is no run
     ):
@@ -143,26 +145,35 @@ def load_encoder(run: str | os.PathLike[str]) -> "keras.Model":
         FileNotFoundError: If the path has no encoder.
         ValueError: If the encoder came from ``module:function`` and the function is gone.
     """
-    from barlow import models  # noqa: PLC0415
-
     path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
-        return _load(path)
+        return _load(path, run)
     path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
             f"{run} is not a finished run: it has no {ENCODER}. Make one with "
             "`barlow pretrain`, or resume one with `--resume`."
         )
+    return _load(path, run)
+
+
+def load_views(run: str | os.PathLike[str]) -> "keras.layers.Layer | None":
+    """The layer that makes the random views of a run; ``None`` of a ``.keras`` file, or of a copy.
+
+    It takes inputs and returns two views of each. A copy of a run may have no ``model.keras``.
+    """
+    path = as_path(run) / MODEL
+    return getattr(_load(path, run), "views", None) if path.is_file() else None
+
+
+def _load(path: pathlib.Path, run: str | os.PathLike[str]) -> "keras.Model":
+    import keras  # noqa: PLC0415
+
+    from barlow import models  # noqa: PLC0415
+
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if models.is_function(name):
         models.find(name)  # its module registers the user's own layers
-    return _load(path)
-
-
-def _load(path: pathlib.Path) -> "keras.Model":
-    import keras  # noqa: PLC0415
-
     with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
         return keras.models.load_model(path, compile=False)
 

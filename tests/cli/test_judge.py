@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from barlow import data, runs
-from barlow.cli import app, show
+from barlow.cli import app, scores, show
 from barlow.evaluation import Row
 
 
@@ -92,8 +92,10 @@ def test_a_probe_that_is_left_out_is_a_dash_in_the_table():
         Row("learned", "linear", 5, 0.75, 0.1),
         Row("learned", "knn", None, 0.875, 0.0, 20),
     ]
+    lines = [(name, [row for row in rows if row.features == name]) for name in
+             ("pixels, 32 x 32", "learned")]  # fmt: skip
     with show.console.capture() as capture:
-        show.evaluation_table(rows, 7)
+        scores.accuracy_table(lines, 7)
     table = capture.get()
     assert "20-NN" in table
     lines = {line.split("│")[1].strip(): line.split("│")[2:4] for line in table.splitlines()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import barlow
-from barlow import callbacks, data, report
+from barlow import callbacks, data, evaluation, report
 from barlow.views import ImageViews
 
 SUFFIXES = (".png", ".jpg", ".webp", ".tiff")
@@ -28,6 +28,8 @@ def written(tmp_path_factory):
     for suffix in SUFFIXES:
         report.draw_views(images[:2], ImageViews("photos"), place / f"views{suffix}", pairs=1)
     shutil.copy(run / "training.png", place / "copied.png")
+    confusion = evaluation.Confusion(("cat", "dog"), np.eye(2, dtype=int))
+    report.draw_confusion(confusion, place / "confusion.png")
     model = keras.models.load_model(run / "model.keras")
     model.compile("adamw", jit_compile=False)
     board = callbacks.TensorBoard(place / "logs", images)

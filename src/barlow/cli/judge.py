@@ -8,9 +8,8 @@ import typer
 from barlow.cli import options, show
 
 if TYPE_CHECKING:
-    import keras
-
-    from barlow import data
+    from barlow.cli.candidates import Candidates
+    from barlow.evaluation import Evaluation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,8 +18,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[pathlib.Path, typer.Argument(help="Folder of a run, or a .keras file.")],
-    sources: options.LabelledSources,
+    paths: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            metavar="RUN... DATA",
+            help="Runs, .keras files or files of vectors to compare; then labelled images: class "
+            "folders; a list with labels (.txt, .csv, .tsv, .parquet); .tar archives; a folder "
+            "that datasets saved; .npz or IDX file. Of vectors with labels no images are needed.",
+        ),
+    ],
     seed: options.Seed = 0,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
@@ -28,41 +34,62 @@ def evaluate(
         bool, typer.Option("--group-duplicates", help="Keep copies on one side of the split.")
     ] = False,
 ) -> None:
-    """Test an encoder on labelled images: three quarters to learn from, one held out."""
-    from barlow import evaluation  # noqa: PLC0415
-    from barlow.cli.reading import read_for  # noqa: PLC0415
+    """Test encoders on labelled images: three quarters to learn from, one held out."""
+    from barlow.cli.candidates import apart, read_candidates  # noqa: PLC0415
 
-    encoder, images = read_for(run, sources, max_pixels=max_pixels, background=background)
-    groups = None
-    if group_duplicates:
-        from barlow import neighbours  # noqa: PLC0415
-
-        groups, measured = neighbours.linked(encoder, images, seed=seed, track=show.track)
-        count = len(images) - len(set(groups.tolist()))
-        show.say(
-            f"{count} of {len(images)} images are copies of others (similarity of at least "
-            f"{measured.threshold:.4f}) and stay on their side of the split."
-        )
-    train, test = evaluation.split(images, seed=seed, groups=groups)
-    judge(run, encoder, train, test, seed)
+    encoders, sources = apart(paths)
+    how = {"max_pixels": max_pixels, "background": background}
+    judge(read_candidates(encoders, sources, seed, group_duplicates, **how), seed)
 
 
-def judge(
-    run: pathlib.Path, encoder: "keras.Model", train: "data.Images", test: "data.Images", seed: int
-) -> None:
-    """Evaluate an encoder, show the table and keep the rows in its run or beside its file."""
+def judge(candidates: "Candidates", seed: int) -> None:
+    """Evaluate encoders, show the tables and keep the results in each run or beside its file."""
     import keras  # noqa: PLC0415
 
     from barlow import evaluation, runs  # noqa: PLC0415
+    from barlow.cli.scores import show_scores  # noqa: PLC0415
 
-    path = runs.free_path((run if run.is_dir() else run.parent) / runs.EVALUATION)
-    try:  # before the work begins
-        runs.write_json(path, evaluation.as_json([]))
+    for run in candidates:
+        _check_writable(run)
+    keras.utils.set_random_seed(seed)  # of the random encoders
+    named = {str(run): candidate for run, candidate in candidates.items()}
+    compared = evaluation.compare(named, seed=seed, track=show.track)
+    show_scores(compared)
+    for run in candidates:
+        path = _place(run)
+        runs.write_json(path, compared.as_json(str(run)))
+        show.say(f"Written to {path}")
+        _draw(compared.evaluations[str(run)], path)
+
+
+def _place(run: pathlib.Path) -> pathlib.Path:
+    """A free place for the results of a run."""
+    from barlow import runs  # noqa: PLC0415
+
+    return runs.free_path((run if run.is_dir() else run.parent) / runs.EVALUATION)
+
+
+def _check_writable(run: pathlib.Path) -> None:
+    """Say before the work begins if nothing can be written."""
+    from barlow import runs  # noqa: PLC0415
+
+    path = _place(run)
+    try:
+        runs.write_json(path, {})
         path.unlink()
     except OSError as error:
-        show.say(f"{path} cannot be written: {error.strerror}. The table will be shown only.")
-    keras.utils.set_random_seed(seed)  # of the random encoder
-    rows = evaluation.evaluate(encoder, train, test, seed, show.track)
-    show.evaluation_table(rows, len(test))
-    runs.write_json(path, evaluation.as_json(rows))
-    show.say(f"Written to {path}")
+        show.say(f"{path} cannot be written: {error.strerror}. The tables will be shown only.")
+
+
+def _draw(found: "Evaluation", results: pathlib.Path) -> None:
+    """Draw the confusions beside the results, of the same number."""
+    from barlow import errors, report, runs  # noqa: PLC0415
+
+    if found.confusion is None:
+        return
+    stem, suffix = runs.CONFUSION.split(".")
+    number = results.stem.removeprefix(pathlib.Path(runs.EVALUATION).stem)
+    path = results.with_name(f"{stem}{number}.{suffix}")
+    with errors.as_warning("There is no picture of the confusions"):
+        report.draw_confusion(found.confusion, path)
+        show.say(f"Which classes are taken for which: {path}")

@@ -40,7 +40,8 @@ def demo(
     train, test = evaluation.split(data.digits(), seed=settings.seed)
     show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
     _pretrain(train, out, dataclasses.replace(settings, batch_size=_DEMO_BATCH))
-    judge(out, runs.load_encoder(out), train, test, settings.seed)
+    encoder, layer = runs.load_encoder(out), runs.load_views(out)
+    judge({out: evaluation.Candidate(train, test, encoder, layer)}, settings.seed)
 
 
 @options.takes_settings()

@@ -38,13 +38,18 @@ def read(
 
 
 def read_for(
-    run: pathlib.Path, sources: Sequence[pathlib.Path], **options: Any
+    run: pathlib.Path,
+    sources: Sequence[pathlib.Path],
+    shared: dict[Any, data.Images] | None = None,
+    **options: Any,
 ) -> "tuple[keras.Model, data.Images]":
     """The encoder of a run, and images of the size and the channels that it takes.
 
     Args:
         run: Folder of a run, or a ``.keras`` file.
         sources: As given on the command line.
+        shared: Images that were read for other encoders, by their size and channels, and to keep
+            these in. Defaults to ``None``.
         **options: As for :func:`read`.
     """
     if not sources:
@@ -52,7 +57,10 @@ def read_for(
     encoder = runs.load_encoder(run)
     height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
     size = None if height is None or width is None else (height, width)  # else the images' own
-    return encoder, read(sources, size, channels=channels, **options)
+    shared, taken = {} if shared is None else shared, (size, channels)
+    if taken not in shared:
+        shared[taken] = read(sources, size, channels=channels, **options)
+    return encoder, shared[taken]
 
 
 def _describe(images: data.Images, source: str) -> None:

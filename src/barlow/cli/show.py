@@ -15,12 +15,11 @@ from barlow.errors import InvalidInput, MissingPackage
 from barlow.text import printable
 
 if TYPE_CHECKING:
-    from barlow import evaluation, runs
+    from barlow import runs
 
 console = Console(markup=False)  # paths and messages may hold brackets
 
 _SHOWN = 5  # images that could not be read
-_WIDTH = 6  # of ±0.000
 
 # What the user can mend. Any other error is a bug of barlow.
 _MENDABLE = (InvalidInput, MissingPackage, OSError, FloatingPointError)
@@ -139,28 +138,3 @@ def training(ended: "runs.Summary") -> None:
         )
     if "rank_me" in metrics:
         console.print(f"Features: worth {metrics['rank_me']:.0f} independent ones (RankMe).")
-
-
-def evaluation_table(rows: Sequence["evaluation.Row"], test_images: int) -> None:
-    """Kinds of features as rows, probes as columns; ``-`` where a probe is left out."""
-    table = Table(
-        title=f"Accuracy on {test_images} held-out images",
-        caption="linear: logistic regression; NN: nearest neighbours; by labels per class",
-    )
-    table.add_column("features")
-    probes = list(dict.fromkeys((row.probe, row.labels_per_class, row.neighbours) for row in rows))
-    for probe, count, neighbours in probes:
-        name = "linear" if probe == "linear" else f"{neighbours}-NN"
-        labels = "all" if count is None else f"{count} / class"
-        # A narrow terminal has the deviations in a second line: no digit is cut off.
-        table.add_column(f"{name}\n{labels}", justify="right", min_width=_WIDTH)
-    for features in dict.fromkeys(row.features for row in rows):
-        cells = {
-            (row.probe, row.labels_per_class, row.neighbours): f"{row.accuracy:.3f}"
-            + (f" ±{row.std:.3f}" if row.labels_per_class is not None else "")
-            for row in rows
-            if row.features == features
-        }
-        style = "bold" if features == "learned" else None
-        table.add_row(features, *[cells.get(probe, "-") for probe in probes], style=style)
-    console.print(table)

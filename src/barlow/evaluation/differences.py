@@ -9,7 +9,7 @@ image is added to each of the four cells of right and wrong, and the interval is
 import itertools
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ def paired_interval(
         >>> other = np.arange(100) < 80
         >>> low, high = evaluation.paired_interval(right, other)
         >>> print(f"{low:.3f} to {high:.3f}")
-        0.036 to 0.160
+        0.037 to 0.159
     """
     right, other = np.asarray(right, bool), np.asarray(other, bool)
     if right.shape != other.shape or right.ndim != 1 or not len(right):
@@ -107,14 +107,14 @@ def differences(right: Mapping[str, NDArray[np.bool_]]) -> list[Difference]:
     return found
 
 
-def verdict(found: list[Difference]) -> str:
+def verdict(found: Sequence[Difference]) -> str:
     """One or two sentences on which encoder to take; empty if there is nothing to choose.
 
     Example:
         >>> from barlow.evaluation import differences
         >>> right = {"a": np.arange(100) < 80, "b": np.arange(100) < 90}
         >>> print(differences.verdict(differences.differences(right)))
-        Take b: it is more accurate than a by more than chance (+10.0 points, 3.6 to 16.0).
+        Take b: it is more accurate than a by more than chance (+10.0 points, 3.7 to 15.9).
     """
     if not found:
         return ""
@@ -126,8 +126,8 @@ def verdict(found: list[Difference]) -> str:
         return f"Take {best}: it is more accurate than {named} by more than chance ({_of(worse)})."
     named = _named([best, *(printable(each.second) for each in alike)])
     text = (
-        f"The difference between {named} is within chance ({_of(alike)}): take the one that costs "
-        "less, or test on more images."
+        f"The difference between {named} is within chance ({_of(alike)}). Choose by the accuracy "
+        "with few labels, by what a search finds, or by cost; or test on more images."
     )
     if worse:
         others = _named([printable(each.second) for each in worse])
@@ -135,7 +135,7 @@ def verdict(found: list[Difference]) -> str:
     return text
 
 
-def as_json(found: list[Difference]) -> dict[str, Any]:
+def as_json(found: Sequence[Difference]) -> dict[str, Any]:
     """Differences as content of ``evaluation.json``."""
     return {
         "verdict": verdict(found),
@@ -143,7 +143,7 @@ def as_json(found: list[Difference]) -> dict[str, Any]:
     }
 
 
-def _of(found: list[Difference]) -> str:
+def _of(found: Sequence[Difference]) -> str:
     """The differences in points, each with its interval."""
     return "; ".join(
         f"{100 * each.accuracy:+.1f} points, {100 * each.low:.1f} to {100 * each.high:.1f}"

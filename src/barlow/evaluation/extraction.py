@@ -146,9 +146,7 @@ def _extractors(
     return extractors
 
 
-def _read(
-    images: Images, extractors: dict[str, Extract], size: int, steps: Iterator[Any]
-) -> Side:
+def _read(images: Images, extractors: dict[str, Extract], size: int, steps: Iterator[Any]) -> Side:
     """The images that can be read; warns of the others."""
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in extractors}
     labels, names, unread = [], [], []

@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,24 +55,7 @@ def split(
         >>> len(train), len(test)
         (1347, 450)
     """
-    if not 0 < test_fraction < 1:
-        raise InvalidInput(f"`test_fraction` must be between 0 and 1. Received: {test_fraction}.")
-    numbers, classes = class_numbers(check_labels(images.labels))
-    counts = np.bincount(numbers, minlength=len(classes))
-    rows = np.flatnonzero(counts[numbers] > 1)
-    if not len(rows):
-        raise InvalidInput(
-            "The images cannot be split into training and test: no class has two images. "
-            f"Received: {len(images)} images of {len(classes)} classes."
-        )
-    notes = [_note_of_rare([classes[number] for number in np.flatnonzero(counts == 1)])]
-    if groups is None:
-        train, test = (rows[part] for part in _stratified(numbers[rows], test_fraction, seed))
-    else:
-        groups = np.asarray(groups)[rows]
-        train, test, lost = _grouped(numbers[rows], groups, test_fraction, seed)
-        train, test = rows[train], rows[test]
-        notes.append(_note_of_grouped([classes[number] for number in lost]))
+    train, test, notes = split_rows(check_labels(images.labels), test_fraction, seed, groups)
     if (
         isinstance(images.pixels, np.ndarray) and images.pixels.ndim == 4
     ):  # no lazy ones, no signals
@@ -82,6 +66,31 @@ def split(
         warnings.warn(note, stacklevel=2)
     images = dataclasses.replace(images, notes=(*images.notes, *notes))
     return images[train], images[test]
+
+
+def split_rows(
+    labels: NDArray[Any], test_fraction: float, seed: int, groups: NDArray[np.integer] | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str]]:
+    """Rows of both sets, and sentences on the classes that are in neither."""
+    if not 0 < test_fraction < 1:
+        raise InvalidInput(f"`test_fraction` must be between 0 and 1. Received: {test_fraction}.")
+    numbers, classes = class_numbers(labels)
+    counts = np.bincount(numbers, minlength=len(classes))
+    rows = np.flatnonzero(counts[numbers] > 1)
+    if not len(rows):
+        raise InvalidInput(
+            "The images cannot be split into training and test: no class has two images. "
+            f"Received: {len(labels)} images of {len(classes)} classes."
+        )
+    notes = [_note_of_rare([classes[number] for number in np.flatnonzero(counts == 1)])]
+    if groups is None:
+        train, test = (rows[part] for part in _stratified(numbers[rows], test_fraction, seed))
+    else:
+        groups = np.asarray(groups)[rows]
+        train, test, lost = _grouped(numbers[rows], groups, test_fraction, seed)
+        train, test = rows[train], rows[test]
+        notes.append(_note_of_grouped([classes[number] for number in lost]))
+    return train, test, [note for note in notes if note]
 
 
 def _note_of_rare(classes: Sequence[object]) -> str:

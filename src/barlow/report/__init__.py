@@ -1,10 +1,11 @@
-"""Pictures of a run and of views; contact sheets."""
+"""Pictures of a run, of views and of confusions; contact sheets."""
 
 from typing import TYPE_CHECKING
 
 from barlow._lazy import attach
 
 if TYPE_CHECKING:
+    from barlow.report.confusion import draw_confusion
     from barlow.report.found import sheet_of_duplicates, sheet_of_outliers, sheet_of_search
     from barlow.report.pictures import draw_training, draw_views
     from barlow.report.sheet import Row, Tile, check_sheet, contact_sheet, tiles_of
@@ -14,6 +15,7 @@ __all__ = [
     "Tile",
     "check_sheet",
     "contact_sheet",
+    "draw_confusion",
     "draw_training",
     "draw_views",
     "sheet_of_duplicates",
@@ -29,6 +31,7 @@ __getattr__, __dir__ = attach(
         "Tile": "sheet",
         "check_sheet": "sheet",
         "contact_sheet": "sheet",
+        "draw_confusion": "confusion",
         "draw_training": "pictures",
         "draw_views": "pictures",
         "sheet_of_duplicates": "found",

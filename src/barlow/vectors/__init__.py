@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from barlow.vectors.npy import write_npy
     from barlow.vectors.origin import encoder_of, images_of, origin_of
     from barlow.vectors.parts import Ray
-    from barlow.vectors.table import as_embeddings, read
+    from barlow.vectors.table import as_embeddings, is_file, read
     from barlow.vectors.writing import Written, check_place, write
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_place",
     "encoder_of",
     "images_of",
+    "is_file",
     "join",
     "origin_of",
     "read",
@@ -35,6 +36,7 @@ __getattr__, __dir__ = attach(
         "check_place": "writing",
         "encoder_of": "origin",
         "images_of": "origin",
+        "is_file": "table",
         "join": "joining",
         "origin_of": "origin",
         "read": "table",

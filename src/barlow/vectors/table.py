@@ -153,6 +153,17 @@ def read_made_by(path: pathlib.Path) -> dict[str, Any]:
         ) from error
 
 
+def is_file(path: pathlib.Path) -> bool:
+    """Whether a file is one of vectors, not another one of the same suffix."""
+    if path.suffix.lower() != SUFFIX or not path.is_file():
+        return False
+    try:
+        read_made_by(path)
+    except InvalidInput:
+        return False
+    return True
+
+
 def groups(file: pathlib.Path) -> Iterator[pa.Table]:
     """The rows of a file, one row group at a time in memory."""
     with pq.ParquetFile(file) as opened:
