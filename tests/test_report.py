@@ -46,9 +46,7 @@ def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("classes", "mistaken"), [(2, 0), (10, 5), (60, 20), (1, 0)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("classes", "mistaken"), [(2, 0), (10, 5), (60, 20), (1, 0)], ids=str)
 def test_confusions_are_drawn_without_a_warning_whatever_the_classes_are(
     classes, mistaken, tmp_path
 ):
