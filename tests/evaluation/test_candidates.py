@@ -15,7 +15,6 @@ from barlow.errors import InvalidInput
 from barlow.evaluation import Candidate, compare, lidar, rank_me, retrieval, split, split_alike
 from barlow.views import ImageViews
 
-pytestmark = pytest.mark.once
 HOW = {"labels_per_class": (1,), "regularization": (1.0,)}
 
 
@@ -59,6 +58,7 @@ def test_an_evaluation_is_what_its_parts_are_alone(digits):
     assert "comparison" not in content
 
 
+@pytest.mark.once
 def test_two_encoders_and_the_vectors_of_one_are_beside_each_other(digits):
     good, bad = network(64), network(2)
     vectors = embedding.embed(good, digits)
@@ -86,6 +86,7 @@ def test_two_encoders_and_the_vectors_of_one_are_beside_each_other(digits):
     assert [each["second"] for each in content["differences"]] == ["file", "bad"]
 
 
+@pytest.mark.once
 def test_the_same_images_are_on_the_same_side_whatever_else_a_set_has(digits):
     order = np.random.default_rng(0).permutation(500)
     other = dataclasses.replace(digits[order[:450]], labels=None)
@@ -102,6 +103,7 @@ def test_the_same_images_are_on_the_same_side_whatever_else_a_set_has(digits):
     assert alone.names.tolist() == split(digits)[0].names.tolist()
 
 
+@pytest.mark.once
 def test_images_of_other_names_or_labels_are_refused(digits):
     renamed = dataclasses.replace(digits, names=[f"{name}.png" for name in digits.names])
     with pytest.raises(InvalidInput, match=r"No image is in all of the sets.*: 0, 0\.png"):
@@ -123,6 +125,7 @@ def test_images_of_other_names_or_labels_are_refused(digits):
         compare({"a": Candidate(*split(digits))})
 
 
+@pytest.mark.once
 def test_images_that_one_encoder_cannot_read_are_left_out_of_all(digits):
     def read(row):
         if row == 3:
@@ -142,6 +145,7 @@ def test_images_that_one_encoder_cannot_read_are_left_out_of_all(digits):
     ]
 
 
+@pytest.mark.once
 def test_an_encoder_of_nan_is_named(digits):
     broken = network(4)
     broken.set_weights([np.full_like(weight, np.nan) for weight in broken.get_weights()])

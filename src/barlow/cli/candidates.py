@@ -49,7 +49,7 @@ def read_candidates(
     models, sets = [], []
     shared: dict[Any, data.Images] = {}  # by what the encoders take
     for path in encoders:
-        if vectors.is_file(as_path(path)):
+        if _is_vectors(as_path(path)):
             models.append(None)
             sets.append(vectors.read(path))
             continue
@@ -76,7 +76,12 @@ def read_candidates(
 def _is_encoder(path: pathlib.Path) -> bool:
     path = as_path(path)
     has_encoder = runs.is_run(path) or (path / runs.ENCODER).is_file()
-    return has_encoder or (path.suffix == ".keras" and path.is_file()) or vectors.is_file(path)
+    return has_encoder or (path.suffix == ".keras" and path.is_file()) or _is_vectors(path)
+
+
+def _is_vectors(path: pathlib.Path) -> bool:
+    # Without its suffix, no package is needed to know that it is none.
+    return path.suffix.lower() == ".parquet" and vectors.is_file(path)
 
 
 def _views(run: pathlib.Path) -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -40,14 +40,14 @@ class Candidate:
         train: Labelled images to learn from; or :class:`barlow.Embeddings`, with labels.
         test: Labelled images to test on, none of them in ``train``; or embeddings.
         encoder: Model from images to ``[batch, features]``; ``None`` for embeddings, the default.
-        views: From images to two views of each, such as :func:`barlow.runs.load_views`; for LiDAR.
-            Defaults to ``None``: it is left out.
+        views: Layer from images to two views of each, such as :func:`barlow.runs.load_views`; for
+            LiDAR. Defaults to ``None``: it is left out.
     """
 
     train: Images | Embeddings
     test: Images | Embeddings
     encoder: keras.Model | None = None
-    views: Callable[[Any], Any] | None = None
+    views: keras.layers.Layer | None = None
 
 
 def compare(

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from barlow import backend, data, errors
@@ -98,25 +97,27 @@ def side_of(embeddings: Embeddings) -> Side:
 
 
 def of_views(
-    encoder: keras.Model, views: Callable[[Any], Any], images: Images, seed: int = 0
+    encoder: keras.Model, views: keras.layers.Layer, images: Images, seed: int = 0
 ) -> NDArray[np.float32]:
     """Features of ten random views of each of at most 1,000 images, drawn at random.
 
     Args:
         encoder: Model from images to ``[batch, features]``.
-        views: From images to two views of each.
+        views: From images to two views of each; each call draws others.
         images: Images.
         seed: Seed of the choice of images. Defaults to 0.
 
     Returns:
         Shape ``[images, 10, features]``, for :func:`barlow.evaluation.lidar`.
     """
-    some = data.in_memory(data.sample(images, _IMAGES, seed)).pixels
+    some = data.in_memory(data.sample(images, _IMAGES, seed)).pixels[:]
+    inputs = keras.Input(some.shape[1:], dtype=str(some.dtype))
+    both = keras.Model(inputs, [encoder(view) for view in views(inputs)])  # compiled as one
     parts = []
     for start in range(0, len(some), _FEW):
         pixels = some[start : start + _FEW]
-        drawn = [ops.convert_to_numpy(view) for _ in range(_PAIRS) for view in views(pixels)]
-        parts.append(np.stack([backend.predict(encoder, view, _FEW) for view in drawn], axis=1))
+        drawn = [out for _ in range(_PAIRS) for out in backend.predict(both, pixels, _FEW)]
+        parts.append(np.stack(drawn, axis=1))
     return np.concatenate(parts).astype("float32")
 
 
