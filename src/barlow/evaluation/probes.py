@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from barlow import errors
 from barlow.errors import InvalidInput
 from barlow.evaluation.labels import check_classes, common_numbers, note_of_unknown, possible
-from barlow.evaluation.regularization import choose, regression
+from barlow.evaluation.regularization import choose, regression, threads_for
 from barlow.progress import Track, silent
 
 with errors.extra("cli", "Evaluation"):
@@ -171,11 +171,12 @@ def answers(
             x, x_test = standardised(name)
             drawn = _draws(numbers, count, how.draws, how.seed)
             first = drawn[0]
-            c = None
-            if kind == "linear":
-                c = choose(x[first], numbers[first], how.regularization, how.seed)
-            make = functools.partial(_classifier, how, c)
-            predicted = [_predict(make(), x[rows], numbers[rows], x_test) for rows in drawn]
+            with threads_for(x[first]):
+                c = None
+                if kind == "linear":
+                    c = choose(x[first], numbers[first], how.regularization, how.seed)
+                make = functools.partial(_classifier, how, c)
+                predicted = [_predict(make(), x[rows], numbers[rows], x_test) for rows in drawn]
         except Exception as error:  # whatever scikit-learn or the memory refuses
             named = f"{kind} on {name}" + (f" with {count} / class" if count else "")
             failed.setdefault(errors.reason(error), []).append(named)

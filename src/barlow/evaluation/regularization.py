@@ -7,6 +7,7 @@ features of a digits encoder it chose 0.0001, which loses one and a half points 
 the log loss chose 10 or 100.)
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from barlow import errors
 with errors.extra("cli", "Evaluation"):
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from threadpoolctl import threadpool_limits
 
 GRID = tuple(10.0**power for power in range(-4, 3))
 """Candidates: 0.0001, 0.001, ... 100."""
@@ -25,6 +27,7 @@ GRID = tuple(10.0**power for power in range(-4, 3))
 FOLDS = 5
 """Folds; and the labels that a class must have to take part."""
 
+_SMALL = 2**24  # values of features
 _MOST = 2000  # labels; of more, about so many are drawn
 
 
@@ -74,3 +77,13 @@ def choose(
 def regression(c: float = 1.0) -> LogisticRegression:
     """The logistic regression of all linear probes, not trained."""
     return LogisticRegression(C=c, max_iter=2000)
+
+
+def threads_for(x: NDArray[Any]) -> contextlib.AbstractContextManager[Any]:
+    """As many threads of the linear algebra as help to train on features.
+
+    The steps of a logistic regression are products of some microseconds, after each of which
+    threads wait for each other: with one thread the training is many times faster, most of all
+    where other programs run. Large products are left as they are.
+    """
+    return threadpool_limits(1 if x.size < _SMALL else None, "blas")

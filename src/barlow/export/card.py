@@ -16,7 +16,6 @@ from barlow.export.formats import CHECK, Format
 from barlow.own import IMAGES
 from barlow.text import printable
 
-_FEATURES = ("pixels", "random", "learned")
 _SEEN = {  # the recipe of views, in words, where a value is not that of an image left as it is
     "shift": "shifts of up to {:.0%} of the side",
     "rotation": "rotation of up to {:g} degrees",
@@ -162,7 +161,8 @@ def _results(run: pathlib.Path) -> str:
             "It was not evaluated. `barlow evaluate RUN DATA` tests it on labelled images; export "
             "it again afterwards."
         )
-    rows = json.loads(files[-1].read_text("utf-8"))["rows"]
+    content = json.loads(files[-1].read_text("utf-8"))
+    rows = content["rows"]
     kinds = list(dict.fromkeys((row["probe"], row["labels_per_class"]) for row in rows))
     names = list(dict.fromkeys(row["features"] for row in rows))
     found = {(row["features"], row["probe"], row["labels_per_class"]): row for row in rows}
@@ -177,10 +177,17 @@ def _results(run: pathlib.Path) -> str:
                 *(f"{cell['accuracy']:.3f}" if cell else "-" for cell in cells),
             )
         )
+    searched = [
+        f"{each['features']}: recall@1 {each['recall']['1']:.3f}, mAP "
+        f"{each['mean_average_precision']:.3f}"
+        for each in content.get("retrieval", [])
+    ]
+    found_by_search = f"\n\nWhat a search finds. {'; '.join(searched)}." if searched else ""
     return (
         "Accuracy of classifiers on held-out labelled images, from pixels, from the same network "
         "with random weights, and from what it learned:\n\n"
         + _table(("classifier", "labels per class", *names), table)
+        + found_by_search
     )
 
 
