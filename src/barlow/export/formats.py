@@ -38,7 +38,7 @@ FORMATS: dict[str, Format] = {
         """\
 import keras
 encoder = keras.saving.load_model("encoder.keras", compile=False)
-vectors = encoder.predict(images, verbose=0)
+vectors = keras.ops.convert_to_numpy(encoder(images, training=False))
 """,
         "Keras needs TensorFlow, JAX or PyTorch; which one does not matter.",
     ),
