@@ -79,14 +79,14 @@ def compare(
 
     Example:
         >>> from barlow import evaluation
-        >>> train, test = evaluation.split(barlow.data.digits()[:400])
+        >>> train, test = evaluation.split(barlow.data.digits()[:200])
         >>> one, other = (barlow.models.encoder("conv", (8, 8, 1)) for _ in range(2))
         >>> compared = evaluation.compare(
         ...     {
         ...         "one": evaluation.Candidate(train, test, one),
         ...         "other": evaluation.Candidate(train, test, other),
         ...     },
-        ...     labels_per_class=(1, 5),
+        ...     regularization=(1.0,),
         ... )
         >>> compared.differences[0].low < compared.differences[0].high
         True

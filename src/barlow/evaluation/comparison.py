@@ -61,7 +61,7 @@ def evaluate(
 
     Example:
         >>> from barlow import evaluation
-        >>> train, test = evaluation.split(barlow.data.digits()[:400])
+        >>> train, test = evaluation.split(barlow.data.digits()[:200])
         >>> encoder = barlow.models.encoder("conv", (8, 8, 1))
         >>> rows = evaluation.evaluate(encoder, train, test)
         >>> rows[0].features, rows[0].labels_per_class
