@@ -127,7 +127,7 @@ def backend_for(name: str, current: str) -> str:
 
     Args:
         name: Name of the format.
-        current: The backend that is taken if it can write the format.
+        current: The backend of this process, which writes Keras' own format.
 
     Raises:
         MissingPackage: If what writes or what runs the format is not installed.
@@ -138,7 +138,8 @@ def backend_for(name: str, current: str) -> str:
         'jax'
     """
     format_ = find(name)
-    able = sorted(format_.writes, key=lambda each: each != current)
+    # Keras' own format is the same from each; of the others the first holds the most networks.
+    able = (current,) if current in format_.writes and name == "keras" else format_.writes
     there = [each for each in able if _is_installed(each)]
     if not there:
         named = " or ".join(_BACKENDS[each] for each in format_.writes)
