@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any, TypeVar
 
 from barlow.errors import InvalidInput, did_you_mean
+from barlow.text import as_code
 from barlow.views.recipe import RECIPES
 
 OPTIMIZERS = ("adamw", "lars", "muon")
@@ -169,12 +170,7 @@ class Settings:
             models.find(self.encoder)
 
     def __repr__(self) -> str:
-        changed = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        )
-        return f"Settings({', '.join(changed)})"
+        return as_code(self)
 
 
 def declarations() -> dict[str, Declaration]:

@@ -1,5 +1,8 @@
 """Text that every terminal and every file takes."""
 
+import dataclasses
+from typing import Any
+
 
 def printable(text: object) -> str:
     r"""Text on one line, with a backslash escape for whatever cannot be printed or encoded.
@@ -17,3 +20,23 @@ def printable(text: object) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
     )
+
+
+def as_code(instance: Any) -> str:
+    """A dataclass as code, with those of its fields that are not their defaults.
+
+    Args:
+        instance: Of a dataclass.
+
+    Example:
+        >>> import dataclasses
+        >>> from barlow.text import as_code
+        >>> as_code(dataclasses.make_dataclass("Point", [("x", int, 0), ("y", int, 0)])(y=2))
+        'Point(y=2)'
+    """
+    changed = (
+        f"{field.name}={getattr(instance, field.name)!r}"
+        for field in dataclasses.fields(instance)
+        if getattr(instance, field.name) != field.default
+    )
+    return f"{type(instance).__name__}({', '.join(changed)})"

@@ -7,6 +7,7 @@ import numpy as np
 
 from barlow import pixels
 from barlow.errors import InvalidInput
+from barlow.text import as_code
 
 INTERPOLATIONS = ("bilinear", "bicubic")
 """Names of interpolations."""
@@ -135,12 +136,7 @@ class Recipe:
         return math.sqrt(self.scale[1] * max(1 / low, high))
 
     def __repr__(self) -> str:
-        changed = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        )
-        return f"Recipe({', '.join(changed)})"
+        return as_code(self)
 
 
 _INTERVALS = ("scale", "ratio", "blur_sigma", "erase_scale")
