@@ -69,7 +69,7 @@ def alpha_req(features: NDArray[Any]) -> float:
 
 
 def lidar(features: NDArray[Any], delta: float = _DELTA) -> float:
-    """Rank of what tells images apart (Thilak et al., 2023, "LiDAR", arXiv 2312.04000, eqs. 1-4).
+    """Rank of what tells images apart (Thilak et al., 2023, "LiDAR", arXiv 2312.04000).
 
     Every image is a class of its own, and its views are the samples of the class. With ``S_b`` the
     covariance of the means of the images, and ``S_w`` the mean covariance of the views of an image

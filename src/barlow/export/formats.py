@@ -98,8 +98,8 @@ import openvino
 encoder = openvino.compile_model("encoder.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 vectors = encoder(images)[0]
 """,
-        "Without the hint OpenVINO computes with 16 bits on processors that can: vectors then "
-        "differ in the third digit. The weights are in `encoder.bin`: keep both files together.",
+        "Without the hint OpenVINO computes with 16 bits on processors that can, and vectors "
+        "are less exact. The weights are in `encoder.bin`: keep both files together.",
     ),
 }
 """By name, every format."""
