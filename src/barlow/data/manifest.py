@@ -1,12 +1,11 @@
 """Image files that a manifest lists: a text file, a table, or a Parquet file."""
 
-import codecs
 import csv
-import io
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
+from barlow import spreadsheets
 from barlow.data.listing import Entry, Label, Listing
 from barlow.errors import InvalidInput, extra
 from barlow.paths import as_path
@@ -18,9 +17,7 @@ MANIFESTS = (".txt", ".csv", ".tsv", ".parquet")
 _PATHS, _LABEL = ("path", "file_name", "filename"), "label"
 """Names of the columns of a table; the first of those of paths that is there counts."""
 
-_DELIMITERS = ",;\t|"
 _LOOKS = 20  # lines that are looked at
-_FIRST = 4096  # bytes that tell whether a file is text
 
 
 def list_manifest(manifest: pathlib.Path) -> Listing:
@@ -35,6 +32,23 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
         InvalidInput: If it is damaged, names no files, or has no column ``path``.
         MissingPackage: If it is a Parquet file and pyarrow is not installed.
     """
+    rows = read_rows(manifest)
+    entries = [Entry(path, _file(manifest.parent, path), label) for path, label in rows if path]
+    skipped = [
+        (f"{printable(manifest)}, entry {number}", "it names no file")
+        for number, (path, _) in enumerate(rows, start=1)
+        if not path
+    ]
+    return Listing(entries, skipped)
+
+
+def read_rows(manifest: pathlib.Path) -> list[tuple[str, Label]]:
+    """Paths and labels as they are written in a manifest, in its order; either may be empty.
+
+    Raises:
+        InvalidInput: If it is damaged, has no rows, or has no column ``path``.
+        MissingPackage: If it is a Parquet file and pyarrow is not installed.
+    """
     read = {".parquet": _read_parquet, ".txt": _read_lines}.get(
         manifest.suffix.lower(), _read_table
     )
@@ -44,13 +58,7 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
         raise InvalidInput(f"Cannot read the manifest {printable(manifest)}: {error}") from error
     if not rows:
         raise InvalidInput(f"The manifest {printable(manifest)} names no files.")
-    entries = [Entry(path, _file(manifest.parent, path), label) for path, label in rows if path]
-    skipped = [
-        (f"{printable(manifest)}, entry {number}", "it names no file")
-        for number, (path, _) in enumerate(rows, start=1)
-        if not path
-    ]
-    return Listing(entries, skipped)
+    return rows
 
 
 def _file(folder: pathlib.Path, path: str) -> pathlib.Path:
@@ -65,7 +73,7 @@ def _file(folder: pathlib.Path, path: str) -> pathlib.Path:
 
 
 def _read_lines(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    lines = [line for line in re.split("\r?\n", _text(manifest)) if line.strip()]
+    lines = [line for line in re.split("\r?\n", spreadsheets.text_of(manifest)) if line.strip()]
     looked_at = [line for line in lines[:_LOOKS] if "\t" not in line]
     spaces = bool(looked_at) and all(
         not _file(manifest.parent, line).exists()
@@ -78,17 +86,11 @@ def _read_lines(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
 
 
 def _read_table(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    text = _text(manifest)
-    head = text.partition("\n")[0]
-    is_tabs = manifest.suffix.lower() == ".tsv"
-    delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [name.strip() for name in next(rows, [])]
+    columns, rows = spreadsheets.read(manifest)
     path, label = _columns(columns)
     for row in rows:
-        if row:  # an empty line
-            cells = dict(zip(columns, row, strict=False))
-            yield cells.get(path, ""), cells.get(label) if label else None
+        cells = dict(zip(columns, row, strict=True))
+        yield cells[path], cells[label] if label else None
 
 
 def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
@@ -104,23 +106,13 @@ def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
     yield from zip(paths, labels, strict=True)
 
 
-def _text(manifest: pathlib.Path) -> str:
-    with manifest.open("rb") as file:
-        first = file.read(_FIRST)
-    wide = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in first and not wide:
-        raise InvalidInput("it is not a text file.")
-    encoding = "utf-16" if wide else "utf-8-sig"
-    with manifest.open(encoding=encoding, errors="surrogateescape", newline="") as file:
-        return file.read()
-
-
 def _columns(columns: Sequence[str]) -> tuple[str, str | None]:
     """Names of the columns of paths and of labels, if there are labels."""
-    path = next((name for name in _PATHS if name in columns), None)
+    by_name = {name.lower(): name for name in reversed(columns)}  # the first of equals
+    path = next((by_name[name] for name in _PATHS if name in by_name), None)
     if path is None:
         raise InvalidInput(
             f"its first line must name a column `{_PATHS[0]}` (or {', '.join(_PATHS[1:])}), and "
             f"may name a column `{_LABEL}`. Received: {', '.join(columns) or 'an empty file'}."
         )
-    return path, _LABEL if _LABEL in columns else None
+    return path, by_name.get(_LABEL)

@@ -60,6 +60,8 @@ def card(
             "## How it learned\n\n" + _training(run) + "\n\n" + _settings(config),
             "## What it is worth\n\n" + _results(run),
         ]
+    if facts.get("classes"):
+        sections.append("## What it is worth\n\n" + _figures(facts.get("labelling") or {}))
     sections += ["## Limits\n\n" + _limits(config, format_), _checked(facts, format_)]
     return "\n\n".join(sections) + "\n"
 
@@ -68,21 +70,32 @@ def _head(facts: Mapping[str, Any]) -> str:
     library = {"saved_model": "tensorflow", "torch": "pytorch"}.get(
         facts["format"], facts["format"]
     )
-    tags = ["barlow", "barlow-twins", "self-supervised-learning", "feature-extraction"]
     image = len(facts["image_shape"]) == 3
     pipeline = "image-feature-extraction" if image else "feature-extraction"
+    if facts.get("classes"):
+        pipeline = "image-classification" if image else "tabular-classification"
+    tags = ["barlow", "barlow-twins", "self-supervised-learning", pipeline.removeprefix("image-")]
     lines = [f"library_name: {library}", f"pipeline_tag: {pipeline}", "tags:"]
     return "\n".join(["---", *lines, *(f"- {tag}" for tag in tags), "---"])
 
 
 def _what(facts: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     shape = facts["image_shape"]
+    classes = facts.get("classes")
     if len(shape) == 3:
         height, width, channels = shape
         colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
         takes = f"images of {height} x {width} pixels ({colour}), values 0 .. 255,"
     else:
         takes = f"arrays of shape {' x '.join(map(str, shape))}, as it was trained on,"
+    if classes:
+        return (
+            f"A classifier: {takes} become probabilities of {len(classes)} classes. It learned "
+            "from few labels, on an encoder that learned without any, by Barlow Twins "
+            "([Zbontar et al., 2021](https://arxiv.org/abs/2103.03230)), with barlow "
+            f"{facts['versions']['barlow']}.\n\n"
+            f"The classes, in the order of the columns:\n\n```json\n{json.dumps(classes)}\n```"
+        )
     network = f" The network is `{printable(config['encoder'])}`." if config else ""
     return (
         f"An encoder: {takes} become vectors of {facts['features']} numbers. Images that look "
@@ -96,6 +109,9 @@ def _what(facts: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 def _loading(format_: Format, facts: Mapping[str, Any]) -> str:
     shape = ", ".join(map(str, facts["image_shape"]))
     packages = " ".join(f"{name}=={version}" for name, version in facts["packages"].items())
+    load = format_.load
+    if facts.get("classes"):
+        load = load.replace("vectors", "probabilities")
     text = f"""\
 ## How to load it
 
@@ -104,7 +120,7 @@ In the folder of this card, where {packages} ran it:
 ```python
 import numpy as np
 images = np.random.default_rng(0).uniform(0, 255, (4, {shape})).astype("float32")  # yours
-{format_.load}```
+{load}```
 """
     if len(facts["image_shape"]) == 3:
         height, width, channels = facts["image_shape"]
@@ -188,6 +204,21 @@ def _results(run: pathlib.Path) -> str:
         "with random weights, and from what it learned:\n\n"
         + _table(("classifier", "labels per class", *names), table)
         + found_by_search
+    )
+
+
+def _figures(labelling: Mapping[str, Any]) -> str:
+    """What `labelling.json` says of a classifier."""
+    scores = labelling.get("scores")
+    if not scores:
+        return "Not known: there were too few labels to hold some out."
+    rows = [(each["name"], each["labels"], each["right"]) for each in labelling["classes"]]
+    return (
+        f"Learned from {labelling['labels']} labels by the method `{labelling['method']}`. On "
+        f"{scores['labels']} labels held out its accuracy is {scores['accuracy']:.3f}; on images "
+        f"like those that it learned from {scores['low']:.2f} to {scores['high']:.2f} (95 % "
+        f"interval). Its calibration error is {scores['calibration_error']:.3f}.\n\n"
+        + _table(("class", "labels", "right"), rows)
     )
 
 

@@ -78,7 +78,10 @@ def check(folder: str | os.PathLike[str]) -> dict[int, float]:
             f"There is no export at {folder}. `barlow export RUN --format onnx` makes one."
         )
     facts = json.loads((folder / FACTS).read_text("utf-8"))
-    return compare(folder, find(facts["format"]), facts["backend"])
+    format_ = find(facts["format"])
+    if facts.get("classes"):
+        format_ = format_.called("classifier")
+    return compare(folder, format_, facts["backend"])
 
 
 def compare(folder: pathlib.Path, format_: Format, backend: str) -> dict[int, float]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from barlow import backend, embedding, runs
 from barlow.export.checking import BATCHES
-from barlow.export.formats import CHECK, FORMATS
-from barlow.models.vision_transformer import PositionEncoding
+from barlow.export.formats import CHECK
+from barlow.models.plain import as_float32, without_barlow
 
 
 def main() -> None:
@@ -29,7 +29,8 @@ def main() -> None:
         vectors = backend.predict(encoder, images).astype("float32")
         np.savez_compressed(folder / CHECK, images=images, vectors=vectors)
     if request["format"]:
-        convert(without_barlow(encoder), request["format"], folder, shape)
+        path = folder / request["file"]
+        convert(without_barlow(encoder), request["format"], path, shape)
     answer = {"features": encoder.output_shape[-1], "weights": embedding.weights_hash(encoder)}
     pathlib.Path(request["answer"]).write_text(json.dumps(answer))
 
@@ -47,17 +48,17 @@ def examples(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def convert(
-    encoder: keras.Model, format_name: str, folder: pathlib.Path, shape: tuple[int, ...]
+    encoder: keras.Model, format_name: str, file: pathlib.Path, shape: tuple[int, ...]
 ) -> None:
     """Write an encoder in a format.
 
     Args:
         encoder: Model from images.
         format_name: Name of the format.
-        folder: Where to write.
+        file: Where to write.
         shape: Of an image. The number of images in a batch stays open.
     """
-    path = str(folder / FORMATS[format_name].file)
+    path = str(file)
     if format_name == "keras":
         encoder.save(path)
         return
@@ -97,41 +98,6 @@ def _with_torch(encoder: keras.Model, format_name: str, path: str, shape: tuple[
     )
     written.optimize()
     written.save(path, external_data=False)
-
-
-def as_float32(encoder: keras.Model) -> keras.Model:
-    """The encoder, computing in float32: what runs it elsewhere may have no other numbers."""
-    for layer in encoder._flatten_layers():  # Keras has no public list of all
-        if layer.dtype_policy.compute_dtype != "float32":
-            layer.dtype_policy = "float32"
-    return encoder
-
-
-def without_barlow(encoder: keras.Model) -> keras.Model:
-    """The encoder with layers of Keras in place of those of barlow, and the same weights.
-
-    Args:
-        encoder: Model from images.
-    """
-    if not any(isinstance(layer, PositionEncoding) for layer in encoder.layers):
-        return encoder
-    plain = keras.models.clone_model(encoder, clone_function=_plain)
-    for layer, original in zip(plain.layers, encoder.layers, strict=True):
-        if not isinstance(original, PositionEncoding):
-            layer.set_weights(original.get_weights())
-            continue
-        # x - mean / sqrt(variance), with the mean -encoding and the variance 1
-        zeros = np.zeros(layer.mean.shape, "float32")
-        encoding = keras.ops.convert_to_numpy(original(zeros))[0]
-        layer.set_weights([-encoding, np.ones_like(encoding), np.int32(1)])
-        layer.finalize_state()
-    return plain
-
-
-def _plain(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, PositionEncoding):
-        return keras.layers.Normalization(axis=(1, 2, 3), name=layer.name)
-    return layer.__class__.from_config(layer.get_config())
 
 
 if __name__ == "__main__":

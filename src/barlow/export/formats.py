@@ -28,6 +28,13 @@ class Format(NamedTuple):
     remark: str = ""
     """What its users should know."""
 
+    def called(self, name: str) -> "Format":
+        """The same format with files and variables of another name than ``encoder``."""
+        file, load, remark = (
+            text.replace("encoder", name) for text in (self.file, self.load, self.remark)
+        )
+        return self._replace(file=file, load=load, remark=remark)
+
 
 FORMATS: dict[str, Format] = {
     "keras": Format(

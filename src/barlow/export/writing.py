@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from barlow import backend, runs
+from barlow import backend, labelling, runs
 from barlow.errors import InvalidInput
 from barlow.export import checking
 from barlow.export.card import card
@@ -49,8 +49,8 @@ def write(
     ``check.npz``, by which :func:`barlow.export.check` compares again elsewhere.
 
     Args:
-        encoder: Folder of a run, ``.keras`` file, or model from images to ``[batch, features]``.
-            The normalisation of values 0 .. 255 is part of it.
+        encoder: Folder of a run or of a classifier, ``.keras`` file, or model from images to
+            ``[batch, features]``. The normalisation of values 0 .. 255 is part of it.
         out: The folder. Defaults to ``None``: beside the run, with the format at the end of its
             name, such as ``runs/photos-onnx``.
         format: A key of ``FORMATS``: ``"keras"``, ``"saved_model"``, ``"onnx"``, ``"litert"``,
@@ -78,28 +78,36 @@ def write(
     is_model = not isinstance(encoder, str | os.PathLike)
     if out is None and is_model:
         raise InvalidInput("An encoder in memory has no place: name a folder as `out`.")
-    source = None if is_model else as_path(encoder)
+    source = None if is_model else _source(as_path(encoder))
     if out is None:
         assert source is not None  # noqa: S101 - for the type checker
-        out = source.absolute().with_name(f"{_name(source)}-{format}")
+        absolute = source.absolute()
+        beside = absolute.parent if absolute.name == labelling.MODEL else absolute
+        out = beside.with_name(f"{_name(source)}-{format}")
     out = as_path(out).absolute()
     _check_free(out, overwrite)
     where = backend_for(format, backend.current())
+    classes = _classes(encoder, source)
+    if classes:
+        chosen = chosen.called("classifier")
     with _place(out) as folder:
         path = source.absolute() if source else folder / "original.keras"
         if is_model:
             encoder.save(path)
-        facts = _convert(path, format, where, folder, _shape(encoder, source))
+        facts = _convert(path, format, chosen.file, where, folder, _shape(encoder, source))
         if is_model:
             path.unlink()
         differences = checking.compare(folder, chosen, where)
         facts |= {
+            "classes": classes,
+            "labelling": _figures(source) if classes else None,
             "differences": differences,
             "packages": {name: _version(name) for name in chosen.runs},
         }
         run = source if source and runs.is_run(source) else None
         runs.write_json(folder / FACTS, facts)
-        name = f"{_name(source) if source else 'Encoder'}, {chosen.title}"
+        kind = "Classifier" if classes else "Encoder"
+        name = f"{_name(source) if source else kind}, {chosen.title}"
         (folder / CARD).write_text(card(name, chosen, run, facts), "utf-8")
     return Exported(out, out / chosen.file, differences)
 
@@ -142,10 +150,15 @@ def _umask() -> int:
 
 
 def _convert(
-    path: pathlib.Path, format_name: str, where: str, folder: pathlib.Path, shape: tuple[int, ...]
+    path: pathlib.Path,
+    format_name: str,
+    file: str,
+    where: str,
+    folder: pathlib.Path,
+    shape: tuple[int, ...],
 ) -> dict[str, Any]:
     """Write the file, and the vectors of the original; returns facts."""
-    request = {"encoder": str(path), "folder": str(folder), "image_shape": shape}
+    request = {"encoder": str(path), "folder": str(folder), "file": file, "image_shape": shape}
     cannot = f"{FORMATS[format_name].title} cannot hold this encoder"
     current = backend.current()
     if where == current:
@@ -177,6 +190,28 @@ def _convert(
     }
 
 
+def _source(path: pathlib.Path) -> pathlib.Path:
+    """The file of a classifier in its folder; any other path as it is."""
+    file = path / labelling.MODEL
+    return file if file.is_file() else path
+
+
+def _classes(encoder: Any, source: pathlib.Path | None) -> list[str] | None:
+    """Names of the classes, of a classifier."""
+    if source is not None and runs.is_run(source):
+        return None
+    return labelling.classes_of(encoder if source is None else runs.load_encoder(source))
+
+
+def _figures(source: pathlib.Path | None) -> dict[str, Any] | None:
+    """What is known of a classifier, if it lies in its folder."""
+    path = source and source.with_name(labelling.RESULTS)
+    if not path or not path.is_file():
+        return None
+    content = json.loads(path.read_text("utf-8"))  # without the names of images
+    return {name: content[name] for name in ("labels", "method", "classes", "scores")}
+
+
 def _shape(encoder: Any, source: pathlib.Path | None) -> tuple[int, ...]:
     """Shape of an image."""
     shape = runs.image_shape(source) if source else ()
@@ -193,6 +228,8 @@ def _shape(encoder: Any, source: pathlib.Path | None) -> tuple[int, ...]:
 
 def _name(source: pathlib.Path) -> str:
     absolute = source.absolute()
+    if absolute.name == labelling.MODEL:
+        return absolute.parent.name
     return absolute.stem if absolute.suffix == ".keras" else absolute.name
 
 

@@ -5,7 +5,6 @@ of preference: from a folder that the user prefers, then most pixels, a lossless
 oldest file, the first row.
 """
 
-import csv
 import os
 import pathlib
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import runs, vectors
+from barlow import runs, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.neighbours.calibration import Calibration, calibrate
@@ -65,17 +64,18 @@ class Duplicates(NamedTuple):
             OSError: If it cannot be written.
         """
         path = check_plan(path)
-        with (
-            runs.replacing(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,  # whatever the locale
-        ):
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for each in self.members:
-                keep = "yes" if each.keep else "no"
-                writer.writerow(
-                    [each.group, each.path, keep, f"{each.similarity:.6f}", each.reason]
-                )
+        rows = [
+            (
+                each.group,
+                each.path,
+                "yes" if each.keep else "no",
+                f"{each.similarity:.6f}",
+                each.reason,
+            )
+            for each in self.members
+        ]
+        with runs.replacing(path) as temporary:
+            spreadsheets.write(temporary, COLUMNS, rows)
         return path
 
 

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from barlow import lock, runs, vectors
+from barlow import lock, runs, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
@@ -133,8 +133,8 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
 
 def _read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
     """Names of the images that are kept for others, and of those that are to be moved."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    columns, cells = spreadsheets.read(path)
+    rows = [dict(zip(columns, row, strict=True)) for row in cells]
     for number, row in enumerate(rows, 2):
         if not {"group", "path", "keep"} <= {*row} or row["keep"] not in _KEEP:
             raise InvalidInput(

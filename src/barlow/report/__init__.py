@@ -6,7 +6,12 @@ from barlow._lazy import attach
 
 if TYPE_CHECKING:
     from barlow.report.confusion import draw_confusion
-    from barlow.report.found import sheet_of_duplicates, sheet_of_outliers, sheet_of_search
+    from barlow.report.found import (
+        sheet_of_duplicates,
+        sheet_of_outliers,
+        sheet_of_search,
+        sheet_of_suggestions,
+    )
     from barlow.report.pictures import draw_training, draw_views
     from barlow.report.sheet import Row, Tile, check_sheet, contact_sheet, tiles_of
 
@@ -21,6 +26,7 @@ __all__ = [
     "sheet_of_duplicates",
     "sheet_of_outliers",
     "sheet_of_search",
+    "sheet_of_suggestions",
     "tiles_of",
 ]
 
@@ -37,6 +43,7 @@ __getattr__, __dir__ = attach(
         "sheet_of_duplicates": "found",
         "sheet_of_outliers": "found",
         "sheet_of_search": "found",
+        "sheet_of_suggestions": "found",
         "tiles_of": "sheet",
     },
 )

@@ -1,4 +1,4 @@
-"""Contact sheets of what search, duplicates and outliers find."""
+"""Contact sheets of what search, duplicates, outliers and suggestions find."""
 
 import os
 import pathlib
@@ -7,6 +7,7 @@ from typing import Any
 
 from barlow import vectors
 from barlow.embedding import Embeddings
+from barlow.labelling import Suggestions
 from barlow.neighbours import Duplicates, Found, Member, Oddities
 from barlow.report.sheet import Row, Tile, contact_sheet, tiles_of
 
@@ -99,3 +100,26 @@ def sheet_of_outliers(
 def _rows(embeddings: Embeddings, names: Sequence[str]) -> list[int]:
     places = {str(name): row for row, name in enumerate(embeddings.names)}
     return [places[name] for name in names]
+
+
+def sheet_of_suggestions(
+    collection: Collection,
+    found: Suggestions,
+    path: str | os.PathLike[str],
+    images: Any = None,
+) -> pathlib.Path | None:
+    """The images to label, in the order of the list; ``None`` if the vectors are of no images.
+
+    Args:
+        collection: File of vectors, or the vectors.
+        found: What :func:`barlow.labelling.suggest` returns.
+        path: As for :func:`barlow.report.contact_sheet`.
+        images: As for :func:`barlow.vectors.images_of`.
+    """
+    embeddings = vectors.as_embeddings(collection)
+    if len(embeddings.image_shape) != 3:
+        return None
+    rows = [each.row for each in found.images]
+    captions = [f"{number}\n{each.path}" for number, each in enumerate(found.images, 1)]
+    tiles = tiles_of(embeddings, rows, captions, images)
+    return contact_sheet([Row("", tiles)], path, "Which class are these?")

@@ -7,7 +7,7 @@ from barlow._lazy import attach
 if TYPE_CHECKING:
     from barlow.vectors.joining import join
     from barlow.vectors.npy import write_npy
-    from barlow.vectors.origin import encoder_of, images_of, origin_of
+    from barlow.vectors.origin import encoder_of, images_of, origin_of, placed
     from barlow.vectors.parts import Ray
     from barlow.vectors.table import as_embeddings, is_file, read
     from barlow.vectors.writing import Written, check_place, write
@@ -22,6 +22,7 @@ __all__ = [
     "is_file",
     "join",
     "origin_of",
+    "placed",
     "read",
     "write",
     "write_npy",
@@ -39,6 +40,7 @@ __getattr__, __dir__ = attach(
         "is_file": "table",
         "join": "joining",
         "origin_of": "origin",
+        "placed": "origin",
         "read": "table",
         "write": "writing",
         "write_npy": "npy",

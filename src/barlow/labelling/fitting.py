@@ -1,0 +1,234 @@
+"""`fit`: from a collection and some labels to a classifier with honest figures."""
+
+import dataclasses
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow import neighbours, vectors
+from barlow.embedding import Embeddings
+from barlow.errors import InvalidInput, did_you_mean
+from barlow.labelling import choosing
+from barlow.labelling import given as reading
+from barlow.labelling import space as spaces
+from barlow.labelling.choosing import Choice, Scores
+from barlow.labelling.given import Given
+from barlow.labelling.heads import METHODS, Head
+from barlow.labelling.learning import Task, learn
+from barlow.labelling.mistakes import Doubt, doubts
+from barlow.neighbours.kept import graph_of
+from barlow.progress import Track, silent
+from barlow.text import printable
+
+_NEIGHBOURS = 20
+_KEPT = "labelling"
+
+
+class Prediction(NamedTuple):
+    """What a classifier says of an image without a label."""
+
+    path: str
+    label: str
+    probability: float
+    second: str
+    """The class that is the next likely."""
+    margin: float
+    """By how much the probability of the first is larger."""
+
+
+class Class(NamedTuple):
+    """A class, and what the classifier makes of it."""
+
+    name: str
+    labels: int
+    """Images with this label."""
+    held_out: int
+    """Those of them that were held out; 0 if nothing could be."""
+    right: int
+    """Those of these that it got right."""
+    predicted: int
+    """Images without a label that it takes for this class."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fitted:
+    """A classifier, and what is known of it.
+
+    Args:
+        embeddings: The collection.
+        given: Its labels.
+        head: From vectors to probabilities.
+        choice: The method, and why it was taken.
+        scores: What it gets right, estimated; ``None`` if there are too few labels to tell.
+        probabilities: Of all images of the collection, ``[images, classes]``.
+        held_out: What the other labels say of each labelled image, ``[labels, classes]``,
+            probabilities; NaN where its class has no other label.
+    """
+
+    embeddings: Embeddings
+    given: Given
+    head: Head
+    choice: Choice
+    scores: Scores | None
+    probabilities: NDArray[np.float64]
+    held_out: NDArray[np.float64]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the columns."""
+        return self.head.classes
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """Numbers of the classes of the labelled images, ``[labels]``."""
+        return np.searchsorted(
+            np.array(self.classes), self.given.labels[self.given.rows].astype(str)
+        )
+
+    def by_class(self) -> list[Class]:
+        """The classes, in the order of the columns."""
+        count, free = len(self.classes), self.given.labels == reading.NONE
+        predicted = np.bincount(self.probabilities[free].argmax(axis=1), minlength=count)
+        confusion = np.zeros((count, count), int) if self.scores is None else self.scores.confusion
+        columns = (
+            np.bincount(self.numbers, minlength=count),
+            confusion.sum(axis=1),
+            np.diag(confusion),
+            predicted,
+        )
+        figures = np.stack(columns, axis=1).tolist()
+        return [Class(name, *row) for name, row in zip(self.classes, figures, strict=True)]
+
+    def predictions(self) -> list[Prediction]:
+        """What it says of the images without a label, the most doubtful first."""
+        rows = np.flatnonzero(self.given.labels == reading.NONE)
+        order = np.argsort(-self.probabilities[rows], axis=1, kind="stable")[:, :2]
+        first, second = np.take_along_axis(self.probabilities[rows], order, axis=1).T
+        margins = first - second
+        return [
+            Prediction(
+                str(self.embeddings.names[rows[place]]),
+                self.classes[order[place, 0]],
+                float(first[place]),
+                self.classes[order[place, 1]],
+                float(margins[place]),
+            )
+            for place in np.argsort(margins, kind="stable")
+        ]
+
+    def doubts(self) -> list[Doubt]:
+        """Labels that the other labels contradict, the most doubtful first; see :class:`Doubt`."""
+        return doubts(self.embeddings.names, self.classes, self.given, self.held_out)
+
+
+def fit(
+    collection: Embeddings | str | os.PathLike[str],
+    labels: Any = None,
+    *,
+    method: str = "auto",
+    seed: int = 0,
+    track: Track = silent,
+) -> Fitted:
+    """A classifier of all images of a collection, from labels of some.
+
+    Args:
+        collection: File of vectors, or vectors of anything (:class:`barlow.Embeddings`).
+        labels: CSV with the columns ``path`` and ``label``, another list, a folder with one
+            subfolder per class, or several of these; a mapping from names of images to labels; or
+            a label for every image, ``[images]``, where ``None``, ``""``, NaN, and ``-1`` among
+            whole numbers, are none. Defaults to ``None``: the labels that the collection has.
+        method: ``"graph"``, ``"linear"`` or ``"both"``, see :mod:`barlow.labelling.heads`. Defaults
+            to ``"auto"``, see :mod:`barlow.labelling.choosing`.
+        seed: Seed of folds and draws. Defaults to 0.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        The classifier, its figures and its predictions.
+
+    Raises:
+        FileNotFoundError: If there is no file of vectors or of labels.
+        InvalidInput: If the labels do not belong to the collection, or are all of one class.
+
+    Example:
+        >>> images = barlow.data.digits()
+        >>> digits = barlow.embed(barlow.models.encoder("conv", (8, 8, 1)), images)
+        >>> some = [str(label) if row < 100 else "" for row, label in enumerate(images.labels)]
+        >>> fitted = barlow.labelling.fit(digits, some)
+        >>> len(fitted.predictions()), fitted.probabilities.shape, fitted.scores.labels
+        (1697, (1797, 10), 100)
+    """
+    if method not in ("auto", *METHODS):
+        raise InvalidInput(
+            f"`method` is auto, {', '.join(METHODS)}. Received: {method!r}."
+            f"{did_you_mean(method, METHODS)}"
+        )
+    embeddings = vectors.as_embeddings(collection)
+    given = reading.read(embeddings, labels)
+    check_classes(given)
+    place = located(collection, embeddings, seed, track)
+    return fit_located(embeddings, given, place, method, seed, track)
+
+
+def fit_located(
+    embeddings: Embeddings,
+    given: Given,
+    place: "Located",
+    method: str = "auto",
+    seed: int = 0,
+    track: Track = silent,
+) -> Fitted:
+    """As :func:`fit`, of labels that are read and a collection whose neighbours are known."""
+    classes, numbers = check_classes(given)
+    task = Task(
+        embeddings.vectors,
+        place.space,
+        place.units,
+        place.near.rows,
+        given.rows,
+        numbers,
+        tuple(map(str, classes)),
+        seed,
+    )
+    head, held_out = learn(task, track)
+    choice = choosing.choose(held_out, task.numbers, method)
+    head = head.with_choice(choice.method, choice.temperature)
+    probabilities = head(task.vectors)
+    scores = choosing.score(held_out, task.numbers, choice)
+    said = np.exp(choosing.log_softmax(held_out.logits[choice.method] / choice.temperature))
+    said[~held_out.can] = np.nan
+    return Fitted(embeddings, given, head, choice, scores, probabilities, said)
+
+
+def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
+    """Names of the classes, and the number of that of every labelled image.
+
+    Raises:
+        InvalidInput: If there are fewer than two classes.
+    """
+    classes, numbers = np.unique(given.labels[given.rows].astype(str), return_inverse=True)
+    if len(classes) < 2:
+        what = f"all are {printable(classes[0])!r}" if len(classes) else "there are none"
+        raise InvalidInput(
+            f"A classifier needs labels of at least two classes. Received: {len(numbers)} labels; "
+            f"{what}. `barlow suggest` says which images to label next."
+        )
+    return classes, numbers
+
+
+class Located(NamedTuple):
+    """A collection in the space of :mod:`barlow.labelling.space`."""
+
+    space: spaces.Space
+    units: NDArray[np.float32]
+    near: neighbours.Neighbours
+
+
+def located(
+    collection: Embeddings | str | os.PathLike[str], embeddings: Embeddings, seed: int, track: Track
+) -> Located:
+    """Where a collection lies, and its neighbours, which are kept beside its file."""
+    space = spaces.fit(embeddings.vectors, seed)
+    units = space(embeddings.vectors)
+    return Located(space, units, graph_of(collection, units, _NEIGHBOURS, _KEPT, track))

@@ -1,0 +1,267 @@
+"""Labels as people give them: which images of a collection have which label.
+
+A CSV from a spreadsheet with the columns ``path`` and ``label``, class folders, a mapping, or a
+label for every image. Images are found by their names, and where these have changed by the
+content of their files. Labels are texts; an empty one is none.
+"""
+
+import difflib
+import os
+import pathlib
+import posixpath
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow.data.folder import list_folder
+from barlow.data.manifest import MANIFESTS, read_rows
+from barlow.embedding import Embeddings
+from barlow.errors import InvalidInput, did_you_mean
+from barlow.paths import as_path
+from barlow.text import printable
+from barlow.vectors.facts import content_of_file
+from barlow.vectors.table import as_text
+
+NONE = ""
+"""Label of an image that has none."""
+
+_SHOWN = 5  # names in a message
+_LOOKED = 10_000  # names among which a near one is looked for
+
+
+class Given(NamedTuple):
+    """Labels of a collection."""
+
+    labels: NDArray[np.object_]
+    """Of every image a text, ``""`` if it has none, ``[images]``."""
+    listed: NDArray[np.bool_]
+    """Whether an image is in the list at all, with or without a label, ``[images]``."""
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Rows of the labelled images."""
+        return np.flatnonzero(self.labels != NONE)
+
+
+def read(embeddings: Embeddings, labels: Any) -> Given:
+    """Labels of the images of a collection.
+
+    Args:
+        embeddings: The collection.
+        labels: CSV (``path,label``), another manifest with labels, or a folder of class folders; or
+            several of these. A mapping from names of images to labels. Or a label for every image,
+            ``[images]``, where ``None``, ``""``, NaN, and ``-1`` among whole numbers, are none.
+            ``None``: those that the collection has, if any.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        InvalidInput: If an image is not in the collection, has two labels, or nothing is a label.
+    """
+    if labels is None:
+        labels = embeddings.labels
+    if labels is None:
+        return _of(embeddings, [])
+    if isinstance(labels, Given):
+        return labels
+    if isinstance(labels, Mapping):
+        pairs = [(str(name), label, "") for name, label in labels.items()]
+        return _of(embeddings, _placed(embeddings, pairs, "the labels"))
+    if _are_paths(labels):
+        sources = [labels] if isinstance(labels, str | os.PathLike) else labels
+        return _of(embeddings, [pair for each in sources for pair in _read(embeddings, each)])
+    values = np.asarray(labels)
+    if values.shape != (len(embeddings),):
+        raise InvalidInput(
+            "Labels are a file, a folder, a mapping from names, or one for every image. Received: "
+            f"shape {values.shape} for {len(embeddings)} images."
+        )
+    unknown = -1 if values.dtype.kind == "i" else None
+    texts = [NONE if label == unknown else _text(label) for label in values.tolist()]
+    return _of(embeddings, [(row, text, "") for row, text in enumerate(texts) if text])
+
+
+def _are_paths(labels: Any) -> bool:
+    if isinstance(labels, str | os.PathLike):
+        return True
+    return isinstance(labels, Sequence) and all(isinstance(each, os.PathLike) for each in labels)
+
+
+def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given:
+    """Labels from ``(row, label, where it is written)``.
+
+    Raises:
+        InvalidInput: If an image has two labels.
+    """
+    labels = np.full(len(embeddings), NONE, object)
+    listed = np.zeros(len(embeddings), bool)
+    written: dict[int, str] = {}
+    for row, label, where in placed:
+        listed[row] = True
+        if label == NONE or label == labels[row]:
+            continue
+        if labels[row] != NONE:
+            raise InvalidInput(
+                f"{printable(embeddings.names[row])} has two labels: {printable(labels[row])!r}"
+                f"{written[row]} and {printable(label)!r}{where}. Keep one of them."
+            )
+        labels[row], written[row] = label, where
+    _warn_of_typos(labels)
+    return Given(labels, listed)
+
+
+def _text(label: Any) -> str:
+    """A label as text; NaN and ``None``, as of an empty cell, are none."""
+    if label is None or (isinstance(label, float) and np.isnan(label)):
+        return NONE
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)  # a column of whole numbers with a gap
+    return as_text(str(label)).strip()
+
+
+def _warn_of_typos(labels: NDArray[np.object_]) -> None:
+    """Ask about classes of a single image that are called nearly like a larger one."""
+    counts = Counter(labels[labels != NONE].tolist())
+    for name, count in counts.items():
+        others = [other for other in counts if counts[other] > count]
+        alike = {other.lower(): other for other in others if len(other) > 2}
+        near = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.8)
+        if count == 1 and near and not name.isdecimal():
+            meant = alike[near[0]]
+            warnings.warn(
+                f"Only one image is labelled {printable(name)!r}, and {counts[meant]} "
+                f"{printable(meant)!r}. Is it another class, or misspelt?",
+                stacklevel=4,
+            )
+
+
+Pair = tuple[str, Any, str]
+"""Name of an image, its label, and where that is written, for messages."""
+
+
+def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]:
+    path = as_path(source)
+    if path.is_dir():
+        return _of_folder(embeddings, path)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no {path}. `barlow suggest VECTORS -n 20 --out {path.name}` writes a list "
+            "to fill in; or give a folder with one subfolder per class."
+        )
+    if path.suffix.lower() not in MANIFESTS:
+        raise InvalidInput(
+            f"Labels are a list ({', '.join(MANIFESTS)}) with the columns path and label, or a "
+            f"folder with one subfolder per class. Received: {path}."
+        )
+    rows = read_rows(path)
+    pairs = [
+        (name, label, f" in line {number} of {printable(path)}")
+        for number, (name, label) in enumerate(rows, 2)
+    ]
+    unnamed = next((where for name, label, where in pairs if not name and label), None)
+    if unnamed:
+        raise InvalidInput(f"A label has no image: the path is empty{unnamed}. Fill it in.")
+    return _placed(embeddings, [pair for pair in pairs if pair[0]], printable(path))
+
+
+def _placed(
+    embeddings: Embeddings, pairs: Sequence[Pair], what: str
+) -> Iterator[tuple[int, str, str]]:
+    """The pairs by row.
+
+    Raises:
+        InvalidInput: If an image is not in the collection.
+    """
+    names = Names(embeddings)
+    rows = [names.find(name) for name, _, _ in pairs]
+    lost = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
+    if lost:
+        first = lost[0][0]
+        shown = ", ".join(f"{printable(name)}{where}" for name, _, where in lost[:_SHOWN])
+        raise InvalidInput(
+            f"{len(lost)} of {len(pairs)} images of {what} are not in the collection: {shown}."
+            f"{did_you_mean(first, map(str, embeddings.names[:_LOOKED]))} Correct or delete these "
+            "lines; images that are new must be embedded first."
+        )
+    for row, (_, label, where) in zip(rows, pairs, strict=True):
+        assert row is not None  # noqa: S101 - for the type checker
+        yield row, _text(label), where
+
+
+class Names:
+    """The rows of a collection by the names of their images, in any form that these may take."""
+
+    def __init__(self, embeddings: Embeddings):
+        texts = [as_text(str(name)) for name in embeddings.names]
+        self._rows = {_plain(text): row for row, text in reversed([*enumerate(texts)])}
+        self._by_last: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for text, row in self._rows.items():
+            parts = tuple(text.split("/"))
+            self._by_last.setdefault(parts[-1], []).append((parts, row))
+
+    def find(self, name: str) -> int | None:
+        """The row of an image, or ``None``.
+
+        Args:
+            name: Its name; a longer or a shorter path with the same end, if it is the only one;
+                with backslashes; or in the encoding of Windows.
+        """
+        for form in (name, name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")):
+            plain = _plain(as_text(form))
+            if plain in self._rows:
+                return self._rows[plain]
+            parts = tuple(plain.split("/"))
+            same_end = [
+                row
+                for own, row in self._by_last.get(parts[-1], [])
+                if own[-len(parts) :] == parts or parts[-len(own) :] == own
+            ]
+            if len(same_end) == 1:
+                return same_end[0]
+        return None
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", posixpath.normpath(name.strip().replace("\\", "/")))
+
+
+def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[int, str, str]]:
+    """Labels of the images in class folders.
+
+    Raises:
+        InvalidInput: If there are no classes, or no image of them is in the collection.
+    """
+    entries = list_folder(folder).entries
+    if any(entry.label in (None, NONE) for entry in entries):
+        raise InvalidInput(
+            f"{printable(folder)} needs one subfolder per class, at least two of them, and no "
+            "images beside these."
+        )
+    names = Names(embeddings)
+    by_content = {content: row for row, content in enumerate(embeddings.facts.get("content", ()))}
+    placed, lost = [], []
+    for entry in entries:
+        row = names.find(entry.name)
+        if row is None and by_content and isinstance(entry.file, pathlib.Path):
+            row = by_content.get(content_of_file(entry.file))
+        if row is None:
+            row = names.find(entry.name.split("/", 1)[1])
+        where = f" by {printable(folder / entry.name)}"
+        (lost if row is None else placed).append((row, _text(entry.label), where))
+    if not placed:
+        raise InvalidInput(
+            f"None of the {len(entries)} images in {printable(folder)} is in the collection, "
+            "neither by name nor by content. Embed these images, or move images of the collection "
+            "there."
+        )
+    if lost:
+        warnings.warn(
+            f"{len(lost)} of {len(entries)} images in {printable(folder)} are not in the "
+            f"collection and are left out, such as{lost[0][2].removeprefix(' by')}.",
+            stacklevel=4,
+        )
+    return iter(placed)

@@ -1,0 +1,251 @@
+"""Which images to label next.
+
+Images are clustered, with as many clusters as there will be labels; of each cluster without a
+label, the largest first, the typical image is taken: that with the closest neighbours (TypiClust,
+Hacohen et al., 2022, "Active learning on a budget"). Clusters without a label are where classes are
+that nobody has named yet.
+
+From two labels per class on (or 20, before any class is known) only four in ten are typical. Three
+are what the classifier is least sure of: the smallest margin between its first and its second
+class, of different clusters. Three are drawn at random: without these, labels would lie where all
+is easy, and the accuracy that they tell would be too high.
+"""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow import errors, runs, spreadsheets, vectors
+from barlow.embedding import Embeddings
+from barlow.errors import InvalidInput
+from barlow.labelling import given as reading
+from barlow.labelling.fitting import fit_located, located
+from barlow.paths import as_path
+from barlow.progress import Track, silent
+
+with errors.extra("cli", "Labelling"):
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+COLUMNS = ("path", "label")
+"""Columns of a list to fill in."""
+
+TYPICAL, UNCERTAIN, RANDOM = "typical", "uncertain", "random"
+
+_ENOUGH = 2  # labels per class, from which on not all are typical
+_FIRST = 20  # typical ones while no class is known
+_PARTS = {UNCERTAIN: 0.3, RANDOM: 0.3}  # of the others; typical ones are the rest
+_CROWD = 20  # neighbours whose mean similarity tells how typical an image is
+_SAMPLE = 20_000  # images that are clustered; all others join the nearest cluster
+_MANY = 50  # clusters, from which on batches are enough
+_CHOICE = 20  # uncertain images for each that is taken
+
+
+class Suggestion(NamedTuple):
+    """An image to label."""
+
+    row: int
+    path: str
+    reason: str
+    """``"typical"``, ``"uncertain"`` or ``"random"``."""
+
+
+class Suggestions(NamedTuple):
+    """Images to label, the most useful first, and the list that they are added to."""
+
+    images: list[Suggestion]
+    listed: list[tuple[str, str]]
+    """Paths and labels of the images that were given, labelled or not."""
+
+    def write(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write a list to fill in: what was given, then the new images with an empty label.
+
+        Raises:
+            FileExistsError: If something is there that was not given as labels, or has other rows.
+            InvalidInput: If it is not called ``*.csv``.
+            OSError: If it cannot be written.
+        """
+        path = check_list(path)
+        rows = [*self.listed, *((each.path, reading.NONE) for each in self.images)]
+        if path.exists():
+            _check_kept(path, rows)
+        with runs.replacing(path) as temporary:
+            spreadsheets.write(temporary, COLUMNS, rows)
+        return path
+
+
+def suggest(
+    collection: Embeddings | str | os.PathLike[str],
+    n: int = 20,
+    labels: Any = None,
+    *,
+    seed: int = 0,
+    track: Track = silent,
+) -> Suggestions:
+    """Which images to label next; none that is labelled or listed already.
+
+    Args:
+        collection: File of vectors, or vectors.
+        n: Images to suggest, >= 1. Defaults to 20; fewer, if there are not as many.
+        labels: What is labelled already, see :func:`barlow.labelling.fit`. Images that are listed
+            without a label are not suggested again. Defaults to ``None``: nothing is.
+        seed: Seed of clusters and draws. Defaults to 0.
+        track: Shows the progress; see :data:`barlow.progress.Track`.
+
+    Returns:
+        The images, one of each kind in turn.
+
+    Raises:
+        InvalidInput: If ``n`` is below 1, all images are listed already, or labels are not valid.
+
+    Example:
+        >>> digits = barlow.embed(barlow.models.encoder("conv", (8, 8, 1)), barlow.data.digits())
+        >>> found = barlow.labelling.suggest(digits, 5)
+        >>> len(found.images), found.images[0].reason
+        (5, 'typical')
+    """
+    if n < 1:
+        raise InvalidInput(f"`n`, the number of images, must be at least 1. Received: {n}.")
+    embeddings = vectors.as_embeddings(collection)
+    given = reading.read(embeddings, [] if labels is None else labels)
+    free = int(np.sum(~given.listed))
+    if not free:
+        raise InvalidInput("All images are labelled or listed already: there is none to suggest.")
+    n = min(n, free)
+    classes = len(np.unique(given.labels[given.rows]))
+    place = located(collection, embeddings, seed, track)
+    margins = None
+    if classes > 1 and len(given.rows) >= _ENOUGH * classes:
+        probabilities = np.sort(fit_located(embeddings, given, place, seed=seed).probabilities)
+        margins = probabilities[:, -1] - probabilities[:, -2]
+    crowd = place.near.similarities[:, :_CROWD].mean(axis=1)
+    picker = _Picker(place.units, crowd, given.listed, seed)
+    picked = picker.pick(n, len(given.rows), classes, margins)
+    names = embeddings.names
+    listed = [(str(names[row]), str(given.labels[row])) for row in np.flatnonzero(given.listed)]
+    return Suggestions([Suggestion(row, str(names[row]), why) for row, why in picked], listed)
+
+
+def check_list(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path, if a list to fill in can have it; to be asked before computing.
+
+    Raises:
+        FileNotFoundError: If its folder is not there.
+        InvalidInput: If it is not called ``*.csv``.
+    """
+    path = as_path(path)
+    if path.suffix.lower() != ".csv":
+        raise InvalidInput(f"A list to fill in is called *.csv. Received: {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
+    return path
+
+
+def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
+    """Refuse to replace a list that has more than what is written now.
+
+    Raises:
+        FileExistsError: If it has.
+    """
+    try:
+        columns, there = spreadsheets.read(path)
+        known = [dict(zip(columns, row, strict=True)) for row in there]
+        labels = [each["label"].strip() for each in known if each["label"].strip()]
+    except (KeyError, ValueError):
+        known, labels = None, []
+    written = [label for _, label in rows if label]
+    if known is None or len(known) > len(rows) or len(labels) > len(written):
+        raise FileExistsError(
+            f"{path} is there already. If it has labels, give it as such (--labels {path.name}), "
+            "and new images are added to it; else choose another name."
+        )
+
+
+class _Picker:
+    """Picks images of a collection, none twice."""
+
+    def __init__(
+        self,
+        units: NDArray[np.float32],
+        crowd: NDArray[np.float64],
+        taken: NDArray[np.bool_],
+        seed: int,
+    ):
+        self._units, self._crowd, self._seed = units, crowd, seed
+        self._taken, self._random = taken.copy(), np.random.default_rng(seed)
+        self._picked: list[tuple[int, str]] = []
+
+    def pick(
+        self, n: int, labels: int, classes: int, margins: NDArray[Any] | None
+    ) -> list[tuple[int, str]]:
+        """Rows and why, one of each kind in turn.
+
+        Args:
+            n: Images, no more than there are.
+            labels: Images that have labels.
+            classes: Their classes.
+            margins: Of all images; ``None``: not known.
+        """
+        enough = _ENOUGH * classes if classes > 1 else _FIRST
+        rest = n - min(n, max(0, enough - labels))
+        uncertain = round(_PARTS[UNCERTAIN] * rest) if margins is not None else 0
+        drawn = round(_PARTS[RANDOM] * rest)
+        kinds = [
+            [(int(row), RANDOM) for row in self._draw(drawn)],
+            [(int(row), UNCERTAIN) for row in self._uncertain(uncertain, margins)],
+        ]
+        typical = [(row, TYPICAL) for row in self._typical(n - drawn - uncertain)]
+        missing = n - sum(map(len, kinds)) - len(typical)  # clusters without a free image
+        kinds[0] += [(int(row), RANDOM) for row in self._draw(missing)]
+        placed = [
+            ((place + 0.5) / len(kind), each)
+            for kind in (typical, *kinds)
+            for place, each in enumerate(kind)
+        ]
+        return [each for _, each in sorted(placed, key=lambda pair: pair[0])]
+
+    def _draw(self, count: int) -> NDArray[np.intp]:
+        rows = self._random.permutation(np.flatnonzero(~self._taken))[:count]
+        self._taken[rows] = True
+        return rows
+
+    def _uncertain(self, count: int, margins: NDArray[Any] | None) -> list[int]:
+        """Of the images of the smallest margins, typical ones of different clusters."""
+        if margins is None or not count:
+            return []
+        free = np.flatnonzero(~self._taken)
+        near = free[np.argsort(margins[free], kind="stable")[: _CHOICE * count]]
+        clusters = self._clusters(self._units[near], min(count, len(near)))
+        return [self._typical_of(near[clusters == each]) for each in np.unique(clusters)]
+
+    def _typical(self, count: int) -> list[int]:
+        """The typical images of the largest clusters in which nothing is labelled."""
+        if not count:
+            return []
+        clusters = self._clusters(
+            self._units, min(len(self._units), int(self._taken.sum()) + count)
+        )
+        sizes = np.bincount(clusters)
+        sizes[np.unique(clusters[self._taken])] = 0
+        order = np.argsort(-sizes, kind="stable")[:count]
+        return [self._typical_of(np.flatnonzero(clusters == each)) for each in order if sizes[each]]
+
+    def _typical_of(self, rows: NDArray[np.intp]) -> int:
+        row = int(rows[np.argmax(self._crowd[rows])])
+        self._taken[row] = True
+        return row
+
+    def _clusters(self, units: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+        """Number of the cluster of every row."""
+        sample = units
+        if len(units) > _SAMPLE:
+            sample = units[np.random.default_rng(self._seed).permutation(len(units))[:_SAMPLE]]
+        make = KMeans if count <= _MANY else MiniBatchKMeans
+        return (
+            make(min(count, len(sample)), n_init=3, random_state=self._seed)
+            .fit(sample)
+            .predict(units)
+        )

@@ -1,0 +1,100 @@
+"""Tables that people edit in a spreadsheet, as CSV: read in any of its dialects, written for all.
+
+A spreadsheet takes a cell for a formula that begins with ``=``, ``+``, ``-`` or ``@``, as a file
+name or a label may. Such a cell is written with an apostrophe before it, which reading takes away.
+"""
+
+import codecs
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from barlow.errors import InvalidInput
+
+_DELIMITERS = ",;\t|"
+_FIRST = 4096  # bytes that tell whether a file is text
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what looks like one, or has been marked already
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?")
+
+
+def read(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
+    """Names of the columns in lower case, and the rows that are not empty, each as long as these.
+
+    The delimiter is a comma, a semicolon, a tab or ``|``, whichever the first line has most of, and
+    in ``.tsv`` a tab. Text is as :func:`text_of` reads it.
+
+    Raises:
+        InvalidInput: If it is not a text file.
+        csv.Error: If it is damaged.
+    """
+    text = text_of(path)
+    if text[:4].lower() == "sep=":  # a line for spreadsheets alone
+        text = text.partition("\n")[2]
+    head = text.partition("\n")[0]
+    is_tabs = path.suffix.lower() == ".tsv"
+    delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = [name.strip().lower() for name in next(rows, [])]
+    cells = ([*map(from_cell, row)] for row in rows if any(cell.strip() for cell in row))
+    return columns, [(row + [""] * len(columns))[: len(columns)] for row in cells]
+
+
+def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table in UTF-8, with the mark by which spreadsheets know that, where they need it.
+
+    Args:
+        path: The file. To write it whole or not at all: one of :func:`barlow.runs.replacing`.
+        columns: Names of the columns.
+        rows: Cells; ``str`` of each is taken.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(columns)
+    writer.writerows([as_cell(str(cell)) for cell in row] for row in rows)
+    text = stream.getvalue()
+    encoding = "utf-8" if text.isascii() else "utf-8-sig"
+    path.write_bytes(text.encode(encoding, "backslashreplace"))
+
+
+def text_of(path: pathlib.Path) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its mark; other bytes as surrogates.
+
+    Raises:
+        InvalidInput: If it is not a text file.
+    """
+    with path.open("rb") as file:
+        first = file.read(_FIRST)
+    wide = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in first and not wide:
+        raise InvalidInput("it is not a text file.")
+    encoding = "utf-16" if wide else "utf-8-sig"
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+def as_cell(text: str) -> str:
+    """A text as no spreadsheet takes it for a formula.
+
+    Example:
+        >>> from barlow.spreadsheets import as_cell
+        >>> as_cell("=1+1.png"), as_cell("-1"), as_cell("a.png")
+        ("'=1+1.png", '-1', 'a.png')
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def from_cell(text: str) -> str:
+    """The text of a cell that :func:`as_cell` made; any other one as it is.
+
+    Example:
+        >>> from barlow.spreadsheets import from_cell
+        >>> from_cell("'=1+1.png"), from_cell("'tis.png")
+        ('=1+1.png', "'tis.png")
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
