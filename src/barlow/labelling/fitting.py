@@ -18,12 +18,13 @@ from barlow.labelling.given import Given
 from barlow.labelling.heads import METHODS, Head
 from barlow.labelling.learning import Task, learn
 from barlow.labelling.mistakes import Doubt, doubts
-from barlow.neighbours.kept import graph_of
 from barlow.progress import Track, silent
 from barlow.text import printable
 
+ENOUGH = 10_000
+"""Images from which a classifier learns, beside those that have labels."""
+
 _NEIGHBOURS = 20
-_KEPT = "labelling"
 
 
 class Prediction(NamedTuple):
@@ -167,38 +168,37 @@ def fit(
     embeddings = vectors.as_embeddings(collection)
     given = reading.read(embeddings, labels)
     check_classes(given)
-    place = located(collection, embeddings, seed, track)
-    return fit_located(embeddings, given, place, method, seed, track)
+    some = some_of(embeddings, given.rows, seed)
+    return fit_some(embeddings, given, some, method, seed, track)
 
 
-def fit_located(
+def fit_some(
     embeddings: Embeddings,
     given: Given,
-    place: "Located",
+    some: "Some",
     method: str = "auto",
     seed: int = 0,
     track: Track = silent,
 ) -> Fitted:
-    """As :func:`fit`, of labels that are read and a collection whose neighbours are known."""
+    """As :func:`fit`, of labels that are read, from some images that have all labelled ones."""
     classes, numbers = check_classes(given)
     task = Task(
-        embeddings.vectors,
-        place.space,
-        place.units,
-        place.near.rows,
-        given.rows,
+        embeddings.vectors[some.rows],
+        some.space,
+        some.units,
+        some.near.rows,
+        np.searchsorted(some.rows, given.rows),
         numbers,
         tuple(map(str, classes)),
         seed,
     )
     head, held_out = learn(task, track)
-    choice = choosing.choose(held_out, task.numbers, method)
+    choice = choosing.choose(held_out, numbers, method)
     head = head.with_choice(choice.method, choice.temperature)
-    probabilities = head(task.vectors)
-    scores = choosing.score(held_out, task.numbers, choice)
+    scores = choosing.score(held_out, numbers, choice)
     said = np.exp(choosing.log_softmax(held_out.logits[choice.method] / choice.temperature))
     said[~held_out.can] = np.nan
-    return Fitted(embeddings, given, head, choice, scores, probabilities, said)
+    return Fitted(embeddings, given, head, choice, scores, head(embeddings.vectors), said)
 
 
 def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
@@ -217,18 +217,33 @@ def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
     return classes, numbers
 
 
-class Located(NamedTuple):
-    """A collection in the space of :mod:`barlow.labelling.space`."""
+class Some(NamedTuple):
+    """Some images of a collection, and where they lie."""
 
+    rows: NDArray[np.intp]
+    """Their rows, in rising order."""
     space: spaces.Space
     units: NDArray[np.float32]
+    """Their vectors in that space, ``[some, components]``."""
     near: neighbours.Neighbours
+    """Their neighbours in that space, numbers of these images."""
 
 
-def located(
-    collection: Embeddings | str | os.PathLike[str], embeddings: Embeddings, seed: int, track: Track
-) -> Located:
-    """Where a collection lies, and its neighbours, which are kept beside its file."""
-    space = spaces.fit(embeddings.vectors, seed)
-    units = space(embeddings.vectors)
-    return Located(space, units, graph_of(collection, units, _NEIGHBOURS, _KEPT, track))
+def some_of(embeddings: Embeddings, rows: NDArray[np.intp], seed: int, count: int = ENOUGH) -> Some:
+    """Images from which a classifier learns: those of some rows and a sample of all.
+
+    Of more than 10,000 images labels would spread less far, and all would take longer.
+
+    Args:
+        embeddings: The collection.
+        rows: Rows that are needed.
+        seed: Of the sample.
+        count: Images of the sample, at most. Defaults to 10,000.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(embeddings))[:count]
+    chosen = np.union1d(rows, drawn)
+    vectors = embeddings.vectors[chosen]
+    space = spaces.fit(vectors, seed)
+    units = space(vectors)
+    near = neighbours.nearest(units, units, _NEIGHBOURS, own=np.arange(len(units)))
+    return Some(chosen, space, units, near)

@@ -16,7 +16,6 @@ with errors.extra("cli", "Labelling"):
     from sklearn.decomposition import PCA
 
 _COMPONENTS = 128
-_SAMPLE = 20_000  # rows that the components are computed from
 _TINY = 1e-6  # of the largest deviation: components of rounding errors
 _BLOCK = 2**15  # rows at a time
 
@@ -48,7 +47,7 @@ def fit(vectors: NDArray[Any], seed: int = 0) -> Space:
 
     Args:
         vectors: Shape ``[rows, features]``.
-        seed: Of the sample of large collections. Defaults to 0.
+        seed: Of the components of many rows. Defaults to 0.
 
     Example:
         >>> from barlow.labelling import space
@@ -56,11 +55,11 @@ def fit(vectors: NDArray[Any], seed: int = 0) -> Space:
         >>> space.fit(vectors)(vectors).shape
         (50, 8)
     """
-    rows = np.random.default_rng(seed).permutation(len(vectors))[:_SAMPLE]
-    sample = np.asarray(vectors[np.sort(rows)], "float64")
+    sample = np.asarray(vectors, "float64")
+    mean = sample.mean(axis=0)
     scale = sample.std(axis=0)
     scale[scale <= _TINY * scale.max(initial=0)] = np.inf  # what never varies says nothing
-    sample = (sample - sample.mean(axis=0)) / scale
+    sample = (sample - mean) / scale
     if not np.any(sample):
         identity = np.eye(vectors.shape[1], dtype="float32")
         return Space(identity, np.zeros(len(identity), "float32"))
@@ -70,5 +69,4 @@ def fit(vectors: NDArray[Any], seed: int = 0) -> Space:
     deviation = np.sqrt(found.explained_variance_)
     kept = deviation > _TINY * deviation[0]
     matrix = (found.components_[kept] / np.sqrt(deviation[kept])[:, None] / scale).T
-    mean = np.asarray(vectors[np.sort(rows)], "float64").mean(axis=0)
     return Space(matrix.astype("float32"), (-mean @ matrix).astype("float32"))

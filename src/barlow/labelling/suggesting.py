@@ -23,7 +23,7 @@ from barlow import errors, runs, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
-from barlow.labelling.fitting import fit_located, located
+from barlow.labelling.fitting import ENOUGH, fit_some, some_of
 from barlow.paths import as_path
 from barlow.progress import Track, silent
 
@@ -38,8 +38,6 @@ TYPICAL, UNCERTAIN, RANDOM = "typical", "uncertain", "random"
 _ENOUGH = 2  # labels per class, from which on not all are typical
 _FIRST = 20  # typical ones while no class is known
 _PARTS = {UNCERTAIN: 0.3, RANDOM: 0.3}  # of the others; typical ones are the rest
-_CROWD = 20  # neighbours whose mean similarity tells how typical an image is
-_SAMPLE = 20_000  # images that are clustered; all others join the nearest cluster
 _MANY = 50  # clusters, from which on batches are enough
 _CHOICE = 20  # uncertain images for each that is taken
 
@@ -115,18 +113,23 @@ def suggest(
     if not free:
         raise InvalidInput("All images are labelled or listed already: there is none to suggest.")
     n = min(n, free)
+    # Another sample in every round: what is rare is in one of them.
+    listed = np.flatnonzero(given.listed)
+    round_seed = seed + len(listed)
+    some = some_of(embeddings, listed, round_seed, max(ENOUGH, 2 * (n + len(listed))))
     classes = len(np.unique(given.labels[given.rows]))
-    place = located(collection, embeddings, seed, track)
     margins = None
     if classes > 1 and len(given.rows) >= _ENOUGH * classes:
-        probabilities = np.sort(fit_located(embeddings, given, place, seed=seed).probabilities)
+        fitted = fit_some(embeddings, given, some, seed=seed, track=track)
+        probabilities = np.sort(fitted.probabilities[some.rows])
         margins = probabilities[:, -1] - probabilities[:, -2]
-    crowd = place.near.similarities[:, :_CROWD].mean(axis=1)
-    picker = _Picker(place.units, crowd, given.listed, seed)
+    crowd = some.near.similarities.mean(axis=1)
+    picker = _Picker(some.units, crowd, given.listed[some.rows], round_seed)
     picked = picker.pick(n, len(given.rows), classes, margins)
     names = embeddings.names
-    listed = [(str(names[row]), str(given.labels[row])) for row in np.flatnonzero(given.listed)]
-    return Suggestions([Suggestion(row, str(names[row]), why) for row, why in picked], listed)
+    there = [(str(names[row]), str(given.labels[row])) for row in listed]
+    found = [(int(some.rows[place]), why) for place, why in picked]
+    return Suggestions([Suggestion(row, str(names[row]), why) for row, why in found], there)
 
 
 def check_list(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -240,12 +243,5 @@ class _Picker:
 
     def _clusters(self, units: NDArray[np.float32], count: int) -> NDArray[np.intp]:
         """Number of the cluster of every row."""
-        sample = units
-        if len(units) > _SAMPLE:
-            sample = units[np.random.default_rng(self._seed).permutation(len(units))[:_SAMPLE]]
         make = KMeans if count <= _MANY else MiniBatchKMeans
-        return (
-            make(min(count, len(sample)), n_init=3, random_state=self._seed)
-            .fit(sample)
-            .predict(units)
-        )
+        return make(count, n_init=3, random_state=self._seed).fit_predict(units)

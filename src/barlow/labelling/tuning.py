@@ -20,7 +20,7 @@ from barlow.errors import InvalidInput
 from barlow.evaluation import paired_interval
 from barlow.labelling import choosing
 from barlow.labelling.choosing import Choice
-from barlow.labelling.fitting import Fitted, fit_located, located
+from barlow.labelling.fitting import Fitted, fit_some, some_of
 from barlow.labelling.given import NONE, Given
 from barlow.labelling.heads import log_softmax
 from barlow.labelling.learning import HeldOut
@@ -99,9 +99,7 @@ def fine_tune(
     model = vectors.encoder_of(collection, encoder)
     train, stop, test = _parts(given, seed)
     fewer = _without(given, np.concatenate([stop, test]))
-    frozen = fit_located(
-        collection, fewer, located(collection, collection, seed, silent), seed=seed
-    )
+    frozen = fit_some(collection, fewer, some_of(collection, fewer.rows, seed), seed=seed)
     rows, targets, weights = _lessons(fitted, frozen, train)
     pixels = _pixels(collection, np.concatenate([rows, stop, test]), images)
     true = np.searchsorted(classes, given.labels.astype(str))

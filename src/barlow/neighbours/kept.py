@@ -56,46 +56,20 @@ def graph(
         >>> barlow.neighbours.graph(digits, k=3).rows.shape
         (1797, 3)
     """
-    values = vectors.as_embeddings(collection).vectors
+    embeddings = vectors.as_embeddings(collection)
+    values = embeddings.vectors
     check(values, values[:0], k)
-    return graph_of(collection, values, k, track=track)
-
-
-def graph_of(
-    collection: Embeddings | str | os.PathLike[str],
-    values: NDArray[np.float32],
-    k: int,
-    name: str = "",
-    track: Track = silent,
-) -> Neighbours:
-    """The graph of other vectors of the same images, kept beside the same file.
-
-    Args:
-        collection: As for :func:`graph`.
-        values: Its vectors, or what became of them, ``[images, features]``.
-        k: As for :func:`graph`.
-        name: What they are called there. Defaults to ``""``: the vectors themselves.
-        track: As for :func:`graph`.
-    """
-
-    def compute() -> Neighbours:
-        # An index beside the file is one of the vectors themselves.
-        owner = values_alone if name else collection
-        return near(owner, values, values, k, own=np.arange(len(values)), track=track)
-
-    values_alone = Embeddings(values, np.empty(0, object), None, "", (), "")
     if isinstance(collection, Embeddings):
-        return compute()
+        return near(collection, values, values, k, own=np.arange(len(values)), track=track)
     place, made_of = kept_beside(collection), content_of(values)
-    file = place / (f"graph-{name}.npz" if name else _FILE)
-    found = _read(file, made_of, min(k, max(0, len(values) - 1)))
+    found = _read(place / _FILE, made_of, min(k, max(0, len(values) - 1)))
     if found is None:
-        found = compute()
+        found = near(collection, values, values, k, own=np.arange(len(values)), track=track)
         kept = {**found._asdict(), "recall": np.nan if found.recall is None else found.recall}
         with (
             contextlib.suppress(OSError),
             lock.locked(place, f"{place} is being written"),
-            runs.replacing(file) as temporary,
+            runs.replacing(place / _FILE) as temporary,
         ):
             np.savez(temporary, made_of=made_of, **kept)
     return found
