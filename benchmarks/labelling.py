@@ -22,6 +22,7 @@ of Fashion-MNIST. `--ablate` leaves parts of the method away, on training images
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -30,8 +31,10 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import _labelling_parts
 import numpy as np
 from _results import RESULTS, machine, save
+from _tables import table
 from matplotlib.figure import Figure
 
 import barlow
@@ -48,6 +51,8 @@ COUNTS = {
     "tables": (20, 50, 100, 200, 500),
 }
 BINS = 15
+PEER, PEER_DRAWS, PEER_MOST = "TypiClust of scikit-activeml", 3, 100
+STEPS, BATCH_SIZE, RATE = 400, 64, 1e-3  # of a network from scratch
 Vectors = tuple[np.ndarray, np.ndarray]  # and labels
 
 
@@ -59,12 +64,19 @@ def main() -> None:
     parser.add_argument("--stamps", default=STAMPS, help="folder with the stamps of Tux Paint")
     parser.add_argument("--work", help="folder that keeps runs and vectors for another time")
     parser.add_argument("--scratch", action="store_true", help="also train from scratch")
+    parser.add_argument("--ablate", action="store_true", help="parts left away, training images")
     arguments = parser.parse_args()
 
     before = RESULTS / "labelling.json"
     results = json.loads(before.read_text())["rows"] if before.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(arguments.work or folder)
+        if arguments.ablate:
+            vectors = learned("fashion_mnist", work, arguments)
+            rows = _labelling_parts.measure(vectors["x"], vectors["y"], arguments.draws)
+            save("labelling_parts", rows)
+            print(table(rows))
+            return
         for name in arguments.only:
             vectors = learned(name, work, arguments)
             rows = [
@@ -152,10 +164,17 @@ def measure(name: str, vectors: dict[str, Any], arguments: Any) -> list[dict[str
     for number in range(arguments.draws):
         pool, test = split(vectors, number)
         for way, choose in ways().items():
+            if way == PEER and number >= PEER_DRAWS:
+                continue
             labelled: dict[str, str] = {}
             for count in COUNTS[name]:
+                if way == PEER and count > PEER_MOST:
+                    break
                 labelled = choose(pool, labelled, count, number)
                 scores = judge(pool, test, labelled, number)
+                if arguments.scratch and number == 0 and way != PEER and name in IMAGES:
+                    images = IMAGES[name](arguments)
+                    scores["scratch"] = from_scratch(images, vectors, labelled, test)
                 found.setdefault((way, count), []).append(scores)
                 print(name, number, way, count, scores, flush=True)
     rows = []
@@ -201,7 +220,22 @@ def ways() -> dict[str, Callable[..., dict[str, str]]]:
         rows = np.random.default_rng(number).permutation(len(pool))[:count]
         return {str(row): pool.labels[row] for row in rows}
 
-    return {"suggested": suggested, "random": drawn}
+    def peer(pool: Any, labelled: dict[str, str], count: int, number: int) -> dict[str, str]:
+        units = labelling.space.fit(pool.vectors)(pool.vectors)
+        classes, numbers = np.unique(pool.labels, return_inverse=True)
+        known = np.full(len(pool), np.nan)
+        rows = [int(path) for path in labelled]
+        known[rows] = numbers[rows]
+        query = TypiClust(missing_label=np.nan, random_state=number)
+        chosen = query.query(units, known, batch_size=count - len(labelled))
+        return labelled | {str(row): str(classes[numbers[row]]) for row in chosen}
+
+    found = {"suggested": suggested, "random": drawn}
+    with contextlib.suppress(ImportError):
+        from skactiveml.pool import TypiClust
+
+        found[PEER] = peer
+    return found
 
 
 def judge(
@@ -238,6 +272,34 @@ def judge(
             "covers": bool(low <= found["auto"] <= high),
         }
     return found
+
+
+def from_scratch(
+    images: data.Images, vectors: dict[str, Any], labelled: dict[str, str], test: Vectors
+) -> float:
+    """Accuracy on new images of a network that learns from the labelled images alone."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    order = np.random.default_rng(0).permutation(len(vectors["x"]))
+    classes, numbers = np.unique([*labelled.values()], return_inverse=True)
+    pixels = images.pixels[:][order[[int(path) for path in labelled]]]
+    shape = pixels.shape[1:]
+    encoder = barlow.models.encoder("conv", shape)
+    logits = keras.layers.Dense(len(classes))
+    inputs = keras.Input(shape)
+    view, _ = barlow.views.ImageViews(barlow.views.recipe_for(shape), seed=0)(inputs)
+    model = keras.Model(inputs, logits(encoder(view)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    schedule = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
+    model.compile(keras.optimizers.AdamW(schedule), loss)
+    rows = np.random.default_rng(0).integers(0, len(pixels), STEPS * BATCH_SIZE)
+    model.fit(pixels[rows], numbers[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    new = images.new if hasattr(images, "new") else None
+    taken = new if new is not None else images.pixels[:][order[len(order) - len(test[0]) :]]
+    answers = logits(encoder.predict(taken, batch_size=500, verbose=0))
+    answers = keras.ops.convert_to_numpy(answers).argmax(axis=1)
+    return float(np.mean(classes[answers] == test[1]))
 
 
 def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
