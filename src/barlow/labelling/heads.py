@@ -5,7 +5,7 @@
     (anchors): ``p(v) = sum_i w_i p_i`` with ``w = softmax(<v, a_i> / t)`` over the anchors ``a_i``
     in the space of :mod:`barlow.labelling.space`.
 ``linear``
-    Logistic regression on the vectors.
+    Logistic regression in the same space.
 ``both``
     The product of the two.
 
@@ -42,7 +42,7 @@ class Head:
         space: Where vectors are compared with anchors.
         anchors: Unit vectors in that space, ``[anchors, components]``.
         anchor_labels: Probabilities of the classes of each, ``[anchors, classes]``.
-        weights: Of the logistic regression on vectors, ``[features, classes]``.
+        weights: Of the logistic regression in that space, ``[components, classes]``.
         bias: Of the same, ``[classes]``.
         temperature: What logits are divided by. Defaults to 1.
     """
@@ -52,8 +52,8 @@ class Head:
     space: Space
     anchors: NDArray[np.float32]
     anchor_labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    weights: NDArray[Any]
+    bias: NDArray[Any]
     temperature: float = 1.0
 
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
@@ -68,11 +68,12 @@ class Head:
 
     def logits(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
         """Logits before the temperature, ``[rows, classes]``."""
-        logits = np.zeros((len(vectors), len(self.classes)))
+        units = self.space(vectors)
+        logits = np.zeros((len(units), len(self.classes)))
         if self.method != "linear":
-            logits += np.log(by_anchors(self.space(vectors), self.anchors, self.anchor_labels))
+            logits += np.log(by_anchors(units, self.anchors, self.anchor_labels))
         if self.method != "graph":
-            logits += log_softmax(np.asarray(vectors, "float64") @ self.weights + self.bias)
+            logits += log_softmax(units @ self.weights + self.bias)
         return logits
 
 

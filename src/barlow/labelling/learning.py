@@ -21,8 +21,8 @@ from barlow.progress import Track, silent
 
 with errors.extra("cli", "Labelling"):
     from sklearn.model_selection import StratifiedKFold
-    from sklearn.preprocessing import StandardScaler
 
+_LENGTH = 11.3  # of the vectors of a regression: about 1 for each of 128 components
 _ANCHORS = 4096  # drawn from the collection; and as many of the labelled images
 _ALONE = 50  # labels, up to which each is a fold of its own
 _FOLDS, _FEWER, _MANY = 10, 5, 2000  # folds; and of more than 2,000 labels
@@ -58,25 +58,23 @@ class HeldOut(NamedTuple):
 
 def learn(task: Task, track: Track = silent) -> tuple[Head, HeldOut]:
     """A head with all that every method needs, and what each says of labels held out."""
-    scaler = StandardScaler().fit(task.vectors)
-    x = scaler.transform(task.vectors[task.rows])
+    x = task.units[task.rows] * _LENGTH
     graph = _Graph(task, _folds(task.numbers, task.seed))
     with threads_for(x):
         c = choose(x, task.numbers, GRID, task.seed)
         linear = regression(c).fit(x, task.numbers)
         held_out = _held_out(task, graph, x, c, track)
-    weights, bias = linear.coef_, linear.intercept_
+    weights, bias = linear.coef_.T, linear.intercept_
     if len(bias) == 1:  # of two classes scikit-learn has the logit of the second
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    weights = weights.T / scaler.scale_[:, None]
+        weights, bias = np.hstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     head = Head(
         task.classes,
         "both",
         task.space,
         task.units[graph.anchors],
         graph.probabilities(None).astype("float32"),
-        weights,
-        bias - scaler.mean_ @ weights,
+        _LENGTH * weights,
+        bias,
     )
     return head, held_out
 

@@ -45,12 +45,17 @@ def from_vectors(features: int, head: Head) -> keras.Model:
     return keras.Model(vectors, _probabilities(vectors, head), name="classifier")
 
 
+def linear_logits(vectors: Any, head: Head) -> Any:
+    """Logits of the linear method, of a tensor of vectors: the layers "space" and "linear"."""
+    return _dense(_units(vectors, head), "linear", head.weights, head.bias)
+
+
 def _probabilities(vectors: Any, head: Head) -> Any:
-    logits = []
+    units, logits = _units(vectors, head), []
     if head.method in ("graph", "both"):
-        logits.append(keras.ops.log(_graph(vectors, head)))
+        logits.append(keras.ops.log(_graph(units, head)))
     if head.method in ("linear", "both"):
-        linear = _dense(vectors, "linear", head.weights, head.bias)
+        linear = _dense(units, "linear", head.weights, head.bias)
         logits.append(keras.layers.Activation("log_softmax", name="log_softmax")(linear))
     total = keras.layers.Add(name="both")(logits) if len(logits) > 1 else logits[0]
     # One number would do, but a layer with weights can carry the names of the classes, too: an
@@ -78,10 +83,13 @@ def classes_of(classifier: keras.Model) -> list[str] | None:
     return [*map(str, names)] if isinstance(names, list) else None
 
 
-def _graph(vectors: Any, head: Head) -> Any:
-    """Probabilities by anchors."""
+def _units(vectors: Any, head: Head) -> Any:
     units = _dense(vectors, "space", head.space.matrix, head.space.bias)
-    units = keras.layers.UnitNormalization(name="unit_length", dtype="float32")(units)
+    return keras.layers.UnitNormalization(name="unit_length", dtype="float32")(units)
+
+
+def _graph(units: Any, head: Head) -> Any:
+    """Probabilities by anchors."""
     similar = _dense(units, "anchors", SHARPNESS * head.anchors.T)
     weights = keras.layers.Softmax(name="similar_anchors", dtype="float32")(similar)
     floor = np.full(len(head.classes), FLOOR)

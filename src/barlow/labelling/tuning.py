@@ -24,6 +24,8 @@ from barlow.labelling.fitting import Fitted, fit_some, some_of
 from barlow.labelling.given import NONE, Given
 from barlow.labelling.heads import log_softmax
 from barlow.labelling.learning import HeldOut
+from barlow.labelling.model import linear_logits
+from barlow.labelling.space import Space
 from barlow.progress import Track, silent
 
 with errors.extra("cli", "Labelling"):
@@ -176,14 +178,13 @@ def _pixels(collection: Embeddings, rows: NDArray[np.intp], images: Any) -> NDAr
 
 
 def _network(encoder: keras.Model, frozen: Fitted, classes: NDArray[np.str_]) -> keras.Model:
-    """The encoder and a linear layer, which begins as the regression on the frozen encoder."""
-    layer = keras.layers.Dense(len(classes), name="linear", dtype="float32")
-    network = keras.Model(encoder.inputs, layer(encoder.outputs[0]))
+    """The encoder and the linear classifier of the frozen one, from images to logits."""
     columns = np.searchsorted(classes, np.array(frozen.classes))
-    weights, bias = (np.zeros(weight.shape, "float32") for weight in layer.get_weights())
+    weights = np.zeros((len(frozen.head.weights), len(classes)))
+    bias = np.full(len(classes), frozen.head.bias.min())  # of classes that it has not seen
     weights[:, columns], bias[columns] = frozen.head.weights, frozen.head.bias
-    layer.set_weights([weights, bias])
-    return network
+    head = dataclasses.replace(frozen.head, weights=weights, bias=bias)
+    return keras.Model(encoder.inputs, linear_logits(encoder.outputs[0], head))
 
 
 def _augmented(
@@ -245,6 +246,7 @@ def _taken(
     is_test: NDArray[np.bool_],
 ) -> Fitted:
     """The classifier of the tuned network: a linear head, its temperature and its figures."""
+    space = Space(*network.get_layer("space").get_weights())
     weights, bias = network.get_layer("linear").get_weights()
     temperature = choosing.temperature_for(logits, true, "linear")
     why = "fine-tuned, and plainly better on labels held out"
@@ -253,7 +255,12 @@ def _taken(
     return dataclasses.replace(
         fitted,
         head=dataclasses.replace(
-            fitted.head, method="linear", weights=weights, bias=bias, temperature=temperature
+            fitted.head,
+            method="linear",
+            space=space,
+            weights=weights,
+            bias=bias,
+            temperature=temperature,
         ),
         choice=choice,
         scores=choosing.score(held_out, true[is_test], choice),
