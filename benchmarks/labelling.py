@@ -173,8 +173,7 @@ def measure(name: str, vectors: dict[str, Any], arguments: Any) -> list[dict[str
                 labelled = choose(pool, labelled, count, number)
                 scores = judge(pool, test, labelled, number)
                 if arguments.scratch and number == 0 and way != PEER and name in IMAGES:
-                    images = IMAGES[name](arguments)
-                    scores["scratch"] = from_scratch(images, vectors, labelled, test)
+                    scores["scratch"] = from_scratch(name, arguments, labelled, test)
                 found.setdefault((way, count), []).append(scores)
                 print(name, number, way, count, scores, flush=True)
     rows = []
@@ -274,32 +273,43 @@ def judge(
     return found
 
 
-def from_scratch(
-    images: data.Images, vectors: dict[str, Any], labelled: dict[str, str], test: Vectors
-) -> float:
-    """Accuracy on new images of a network that learns from the labelled images alone."""
+def from_scratch(name: str, arguments: Any, labelled: dict[str, str], test: Vectors) -> float:
+    """Accuracy on new images of a network that learns from the labelled images alone, draw 0."""
     import keras
 
     keras.utils.set_random_seed(0)
-    order = np.random.default_rng(0).permutation(len(vectors["x"]))
+    pixels, new = IMAGES[name](arguments)
+    order = np.random.default_rng(0).permutation(len(pixels))
     classes, numbers = np.unique([*labelled.values()], return_inverse=True)
-    pixels = images.pixels[:][order[[int(path) for path in labelled]]]
-    shape = pixels.shape[1:]
-    encoder = barlow.models.encoder("conv", shape)
+    shown = pixels[order[[int(path) for path in labelled]]]
+    new = pixels[order[len(order) - len(test[0]) :]] if new is None else new
+    encoder = barlow.models.encoder("conv", shown.shape[1:])
     logits = keras.layers.Dense(len(classes))
-    inputs = keras.Input(shape)
-    view, _ = barlow.views.ImageViews(barlow.views.recipe_for(shape), seed=0)(inputs)
+    inputs = keras.Input(shown.shape[1:])
+    view, _ = barlow.views.ImageViews(barlow.views.recipe_for(shown.shape[1:]), seed=0)(inputs)
     model = keras.Model(inputs, logits(encoder(view)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     schedule = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
     model.compile(keras.optimizers.AdamW(schedule), loss)
-    rows = np.random.default_rng(0).integers(0, len(pixels), STEPS * BATCH_SIZE)
-    model.fit(pixels[rows], numbers[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
-    new = images.new if hasattr(images, "new") else None
-    taken = new if new is not None else images.pixels[:][order[len(order) - len(test[0]) :]]
-    answers = logits(encoder.predict(taken, batch_size=500, verbose=0))
+    rows = np.random.default_rng(0).integers(0, len(shown), STEPS * BATCH_SIZE)
+    model.fit(shown[rows], numbers[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    answers = logits(encoder.predict(new, batch_size=500, verbose=0))
     answers = keras.ops.convert_to_numpy(answers).argmax(axis=1)
     return float(np.mean(classes[answers] == test[1]))
+
+
+def pixels_of_fashion_mnist(arguments: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    folder = pathlib.Path(arguments.data)
+    names = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
+    train, test = (data.load(folder / each).pixels[:] for each in names)
+    return train, test
+
+
+IMAGES: dict[str, Callable[[Any], tuple[np.ndarray, np.ndarray | None]]] = {
+    "fashion_mnist": pixels_of_fashion_mnist,
+    "digits": lambda _: (data.digits().pixels[:], None),
+    "stamps": lambda arguments: (data.load(arguments.stamps, (64, 64)).pixels[:], None),
+}
 
 
 def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:

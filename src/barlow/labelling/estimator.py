@@ -40,7 +40,7 @@ class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
         >>> digits = barlow.data.digits()
         >>> x, y = digits.pixels.reshape(len(digits), -1), digits.labels
         >>> few = barlow.labelling.FewLabelsClassifier().fit(x[:100], y[:100], unlabelled=x[100:])
-        >>> bool(few.score(x[100:], y[100:]) > 0.85)
+        >>> bool(few.score(x[100:], y[100:]) > 0.8)
         True
     """
 

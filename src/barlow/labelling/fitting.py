@@ -195,10 +195,12 @@ def fit_some(
     head, held_out = learn(task, track)
     choice = choosing.choose(held_out, numbers, method)
     head = head.with_choice(choice.method, choice.temperature)
-    scores = choosing.score(held_out, numbers, choice)
+    probabilities = head(embeddings.vectors)
+    others = np.delete(probabilities, given.rows, axis=0)
+    scores = choosing.score(held_out, numbers, choice, others)
     said = np.exp(choosing.log_softmax(held_out.logits[choice.method] / choice.temperature))
     said[~held_out.can] = np.nan
-    return Fitted(embeddings, given, head, choice, scores, head(embeddings.vectors), said)
+    return Fitted(embeddings, given, head, choice, scores, probabilities, said)
 
 
 def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:

@@ -1,9 +1,9 @@
 """Which images to label next.
 
 Images are clustered, with as many clusters as there will be labels; of each cluster without a
-label, the largest first, the typical image is taken: that with the closest neighbours (TypiClust,
-Hacohen et al., 2022, "Active learning on a budget"). Clusters without a label are where classes are
-that nobody has named yet.
+label, the largest first, the image nearest to its centre is taken (after TypiClust, Hacohen et al.,
+2022, "Active learning on a budget", which takes the one with the closest neighbours instead).
+Clusters without a label are where classes are that nobody has named yet.
 
 From two labels per class on (or 20, before any class is known) only four in ten are typical. Three
 are what the classifier is least sure of: the smallest margin between its first and its second
@@ -123,8 +123,7 @@ def suggest(
         fitted = fit_some(embeddings, given, some, seed=seed, track=track)
         probabilities = np.sort(fitted.probabilities[some.rows])
         margins = probabilities[:, -1] - probabilities[:, -2]
-    crowd = some.near.similarities.mean(axis=1)
-    picker = _Picker(some.units, crowd, given.listed[some.rows], round_seed)
+    picker = _Picker(some.units, given.listed[some.rows], round_seed)
     picked = picker.pick(n, len(given.rows), classes, margins)
     names = embeddings.names
     there = [(str(names[row]), str(given.labels[row])) for row in listed]
@@ -170,16 +169,9 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
 class _Picker:
     """Picks images of a collection, none twice."""
 
-    def __init__(
-        self,
-        units: NDArray[np.float32],
-        crowd: NDArray[np.float64],
-        taken: NDArray[np.bool_],
-        seed: int,
-    ):
-        self._units, self._crowd, self._seed = units, crowd, seed
+    def __init__(self, units: NDArray[np.float32], taken: NDArray[np.bool_], seed: int):
+        self._units, self._seed = units, seed
         self._taken, self._random = taken.copy(), np.random.default_rng(seed)
-        self._picked: list[tuple[int, str]] = []
 
     def pick(
         self, n: int, labels: int, classes: int, margins: NDArray[Any] | None
@@ -216,32 +208,35 @@ class _Picker:
         return rows
 
     def _uncertain(self, count: int, margins: NDArray[Any] | None) -> list[int]:
-        """Of the images of the smallest margins, typical ones of different clusters."""
+        """Of the images of the smallest margins, those in the middle of different clusters."""
         if margins is None or not count:
             return []
         free = np.flatnonzero(~self._taken)
         near = free[np.argsort(margins[free], kind="stable")[: _CHOICE * count]]
-        clusters = self._clusters(self._units[near], min(count, len(near)))
-        return [self._typical_of(near[clusters == each]) for each in np.unique(clusters)]
+        clusters, distances = self._clusters(self._units[near], min(count, len(near)))
+        places = (np.flatnonzero(clusters == each) for each in np.unique(clusters))
+        return self._take([int(near[own[distances[own].argmin()]]) for own in places])
 
     def _typical(self, count: int) -> list[int]:
-        """The typical images of the largest clusters in which nothing is labelled."""
+        """The images in the middle of the largest clusters in which nothing is labelled."""
         if not count:
             return []
-        clusters = self._clusters(
-            self._units, min(len(self._units), int(self._taken.sum()) + count)
-        )
+        most = min(len(self._units), int(self._taken.sum()) + count)
+        clusters, distances = self._clusters(self._units, most)
         sizes = np.bincount(clusters)
         sizes[np.unique(clusters[self._taken])] = 0
         order = np.argsort(-sizes, kind="stable")[:count]
-        return [self._typical_of(np.flatnonzero(clusters == each)) for each in order if sizes[each]]
+        places = (np.flatnonzero(clusters == each) for each in order if sizes[each])
+        return self._take([int(own[distances[own].argmin()]) for own in places])
 
-    def _typical_of(self, rows: NDArray[np.intp]) -> int:
-        row = int(rows[np.argmax(self._crowd[rows])])
-        self._taken[row] = True
-        return row
+    def _take(self, rows: list[int]) -> list[int]:
+        self._taken[rows] = True
+        return rows
 
-    def _clusters(self, units: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-        """Number of the cluster of every row."""
+    def _clusters(
+        self, units: NDArray[np.float32], count: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Number of the cluster of every row, and the distance to its centre."""
         make = KMeans if count <= _MANY else MiniBatchKMeans
-        return make(count, n_init=3, random_state=self._seed).fit_predict(units)
+        distances = make(count, n_init=3, random_state=self._seed).fit_transform(units)
+        return distances.argmin(axis=1), distances.min(axis=1)

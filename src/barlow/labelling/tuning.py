@@ -263,7 +263,7 @@ def _taken(
             temperature=temperature,
         ),
         choice=choice,
-        scores=choosing.score(held_out, true[is_test], choice),
+        scores=choosing.score(held_out, true[is_test], choice, np.empty((0, 1))),
     )
 
 
