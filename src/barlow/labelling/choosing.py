@@ -7,7 +7,8 @@ dozen labels alone do not tell it: they may lie where all is easy. The prior is 
 where the temperature was on sets of digits, motion and tables.
 
 **Method**: the graph while there are few labels, then both; another one if its log loss is smaller
-by more than a standard error of the difference.
+by more than a standard error of the difference. Few labels that lie far from each other say too
+little for the regression alone: it is a choice only when there are more.
 
 **Accuracy**: that of the labels held out. Images that were suggested are no random sample of all:
 some are easier, some harder. How much, tells the difference of confidences (Guillory et al., 2021,
@@ -96,8 +97,8 @@ def choose(held_out: HeldOut, numbers: NDArray[np.intp], method: str = "auto") -
     log_loss = {name: float(loss.mean()) for name, loss in losses.items()}
     if method != "auto":
         return Choice(method, found[method], "asked for", log_loss)
-    usual = METHODS[0] if per_class < FEW else METHODS[-1]
-    best = min(losses, key=lambda name: log_loss[name])
+    usual, others = ("graph", ["both"]) if per_class < FEW else ("both", ["graph", "linear"])
+    best = min([usual, *others], key=lambda name: log_loss[name])
     gain = losses[usual] - losses[best]
     error = gain.std() / math.sqrt(len(gain))
     if gain.mean() > error:
