@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from barlow import Embeddings, labelling
-from barlow.labelling import fitting, suggesting
+from barlow.labelling import fitting, heads, spreading, suggesting
+from barlow.labelling import space as spaces_of
 from barlow.neighbours import nearest
 
 COUNTS = (10, 20, 50, 100, 200)
@@ -20,6 +22,7 @@ def measure(x: np.ndarray, y: np.ndarray, draws: int) -> list[dict[str, Any]]:
     order = np.random.default_rng(0).permutation(len(x))
     new, others = order[:NEW], order[NEW:]
     rows = list(spaces(x[others[:SMALL]], y[others[:SMALL]], x[new], y[new]))
+    rows += picks(x, y, order, draws)
     labels = y.astype(str)
     ways = [(part, SMALL, fitting.ENOUGH) for part in PARTS]
     ways += [("as it is", LARGE, fitting.ENOUGH), ("as it is", LARGE, LARGE)]
@@ -62,6 +65,41 @@ def spaces(x: np.ndarray, y: np.ndarray, new: np.ndarray, true: np.ndarray) -> A
         near = nearest(place(x).astype("float32"), place(new).astype("float32"), 10)
         votes = np.eye(10)[y[near.rows]].sum(axis=1)
         yield {"part": f"space: {name}", "accuracy": float(np.mean(votes.argmax(axis=1) == true))}
+
+
+def picks(x: np.ndarray, y: np.ndarray, order: np.ndarray, draws: int) -> list[dict[str, Any]]:
+    """Accuracy of the graph by which image of every cluster has a label, all clusters at once."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for draw in range(draws):
+        rest = np.random.default_rng(draw).permutation(order[NEW:])[:SMALL]
+        some, true = x[rest], y[rest]
+        space = spaces_of.fit(some)
+        units, new = space(some), space(x[order[:NEW]])
+        near = nearest(units, units, 20, own=np.arange(len(units)))
+        graph = spreading.operator(near.rows[:, : spreading.NEIGHBOURS])
+        crowd = near.similarities.mean(axis=1)
+        for count in (20, 50, 100):
+            clusters = KMeans(count, n_init=3, random_state=draw).fit(units)
+            centred = units @ clusters.cluster_centers_.T
+            for name in ("the closest neighbours", "nearest to the centre"):
+                chosen = []
+                for each in range(count):
+                    own = np.flatnonzero(clusters.labels_ == each)
+                    by = crowd[own] if name.startswith("the") else centred[own, each]
+                    chosen.append(own[by.argmax()])
+                given = np.zeros((len(units), 10), "float32")
+                given[chosen, true[chosen]] = 1
+                scores = spreading.spread(graph, given)
+                scores *= (given.sum(axis=0) + 1) / np.maximum(scores.sum(axis=0), heads.FLOOR)
+                scores = (scores + heads.FLOOR) / (scores + heads.FLOOR).sum(axis=1, keepdims=True)
+                kept = np.random.default_rng(draw).permutation(len(units))[:4096]
+                said = heads.by_anchors(new, units[kept], scores[kept]).argmax(axis=1)
+                right = float(np.mean(said == y[order[:NEW]]))
+                found.setdefault((f"labels: {name}", count), []).append(right)
+    return [
+        {"part": part, "labels": count, "draws": draws, "accuracy": float(np.mean(right))}
+        for (part, count), right in found.items()
+    ]
 
 
 def rounds(pool: Embeddings, new: Any, changed: dict[str, Any], sample: int, seed: int) -> Any:

@@ -39,6 +39,7 @@ from matplotlib.figure import Figure
 
 import barlow
 from barlow import data, labelling
+from barlow.labelling import space
 
 DATA = "/usr/share/datasets/fashion-mnist"
 STAMPS = "/usr/share/tuxpaint/stamps"
@@ -220,7 +221,7 @@ def ways() -> dict[str, Callable[..., dict[str, str]]]:
         return {str(row): pool.labels[row] for row in rows}
 
     def peer(pool: Any, labelled: dict[str, str], count: int, number: int) -> dict[str, str]:
-        units = labelling.space.fit(pool.vectors)(pool.vectors)
+        units = space.fit(pool.vectors)(pool.vectors)
         classes, numbers = np.unique(pool.labels, return_inverse=True)
         known = np.full(len(pool), np.nan)
         rows = [int(path) for path in labelled]

@@ -164,6 +164,7 @@ def _write(fitted: "Fitted", out: pathlib.Path, encoder: Any, overwrite: bool) -
     written = labelling.write(fitted, out, encoder, overwrite=overwrite)
     if not written.takes_images:
         show.say("It is not known which encoder made the vectors: the classifier takes vectors.")
+    (out / runs.CONFUSION).unlink(missing_ok=True)  # of the classifier before
     if fitted.scores is not None:
         confusion = _confusion(fitted)
         with errors.as_warning("There is no picture of the confusions"):
