@@ -37,7 +37,8 @@ def test_every_text_is_read_as_it_was_written_and_none_is_a_formula(tmp_path_fac
     columns, rows = table
     path = tmp_path_factory.mktemp("table") / "table.csv"
     spreadsheets.write(path, columns, rows)
-    assert spreadsheets.read(path) == (columns, [row for row in rows if "".join(row).strip()])
+    found = spreadsheets.read(path)
+    assert found[:2] == (columns, [row for row in rows if "".join(row).strip()])
     with path.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.reader(file):
             for cell in row:
@@ -47,7 +48,7 @@ def test_every_text_is_read_as_it_was_written_and_none_is_a_formula(tmp_path_fac
 
 def test_what_utf_8_cannot_hold_is_escaped(tmp_path):
     spreadsheets.write(tmp_path / "x.csv", ["path"], [["caf\udce9.png"]])
-    assert spreadsheets.read(tmp_path / "x.csv") == (["path"], [["caf\\udce9.png"]])
+    assert spreadsheets.read(tmp_path / "x.csv") == (["path"], [["caf\\udce9.png"]], [2])
 
 
 @pytest.mark.parametrize(
@@ -89,12 +90,20 @@ def test_ascii_has_no_mark_and_other_text_has_one(tmp_path):
 )
 def test_every_dialect_of_spreadsheets_is_read(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
-    assert spreadsheets.read(tmp_path / name) == (["path", "label"], [["a b", "c"]])
+    assert spreadsheets.read(tmp_path / name)[:2] == (["path", "label"], [["a b", "c"]])
 
 
 def test_short_rows_are_filled_and_long_ones_cut(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1\n1,2,3\n")
-    assert spreadsheets.read(tmp_path / "x.csv") == (["a", "b"], [["1", ""], ["1", "2"]])
+    found = spreadsheets.read(tmp_path / "x.csv")
+    assert found == (["a", "b"], [["1", ""], ["1", "2"]], [2, 3])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_row_knows_the_line_in_which_it_begins(end, tmp_path):
+    lines = ["sep=;", "a;b", "", "1;2", '"two', 'lines";3', ";", "4;5"]
+    (tmp_path / "x.csv").write_bytes(end.join(lines).encode())
+    assert spreadsheets.read(tmp_path / "x.csv").lines == [4, 5, 8]
 
 
 def test_what_is_no_text_is_refused(tmp_path):

@@ -10,7 +10,7 @@ import io
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from barlow.errors import InvalidInput
 
@@ -20,8 +20,19 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what looks like one, or has been mark
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?")
 
 
-def read(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns in lower case, and the rows that are not empty, each as long as these.
+class Table(NamedTuple):
+    """A table as it is in a file."""
+
+    columns: list[str]
+    """Their names, in lower case."""
+    rows: list[list[str]]
+    """Those that are not empty, each as long as the columns."""
+    lines: list[int]
+    """Of each row, the line of the file in which it begins; the first is 1."""
+
+
+def read(path: pathlib.Path) -> Table:
+    """The table of a file.
 
     The delimiter is a comma, a semicolon, a tab or ``|``, whichever the first line has most of, and
     in ``.tsv`` a tab. Text is as :func:`text_of` reads it.
@@ -31,15 +42,22 @@ def read(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
         csv.Error: If it is damaged.
     """
     text = text_of(path)
+    before = 0
     if text[:4].lower() == "sep=":  # a line for spreadsheets alone
-        text = text.partition("\n")[2]
+        text, before = text.partition("\n")[2], 1
     head = text.partition("\n")[0]
     is_tabs = path.suffix.lower() == ".tsv"
     delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [name.strip().lower() for name in next(rows, [])]
-    cells = ([*map(from_cell, row)] for row in rows if any(cell.strip() for cell in row))
-    return columns, [(row + [""] * len(columns))[: len(columns)] for row in cells]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    table = Table([name.strip().lower() for name in next(reader, [])], [], [])
+    line = before + reader.line_num + 1
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            cells = [*map(from_cell, row), *[""] * len(table.columns)]
+            table.rows.append(cells[: len(table.columns)])
+            table.lines.append(line)
+        line = before + reader.line_num + 1
+    return table
 
 
 def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -4,6 +4,7 @@ import csv
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from barlow import spreadsheets
 from barlow.data.listing import Entry, Label, Listing
@@ -20,6 +21,15 @@ _PATHS, _LABEL = ("path", "file_name", "filename"), "label"
 _LOOKS = 20  # lines that are looked at
 
 
+class Row(NamedTuple):
+    """A row of a manifest; either of its texts may be empty."""
+
+    path: str
+    label: Label
+    line: int
+    """The line of the file, or the number of the row in a Parquet file; the first is 1."""
+
+
 def list_manifest(manifest: pathlib.Path) -> Listing:
     """Files that a manifest lists, in its order, named by their paths as written in it.
 
@@ -33,17 +43,17 @@ def list_manifest(manifest: pathlib.Path) -> Listing:
         MissingPackage: If it is a Parquet file and pyarrow is not installed.
     """
     rows = read_rows(manifest)
-    entries = [Entry(path, _file(manifest.parent, path), label) for path, label in rows if path]
+    entries = [Entry(path, _file(manifest.parent, path), label) for path, label, _ in rows if path]
     skipped = [
         (f"{printable(manifest)}, entry {number}", "it names no file")
-        for number, (path, _) in enumerate(rows, start=1)
-        if not path
+        for number, row in enumerate(rows, start=1)
+        if not row.path
     ]
     return Listing(entries, skipped)
 
 
-def read_rows(manifest: pathlib.Path) -> list[tuple[str, Label]]:
-    """Paths and labels as they are written in a manifest, in its order; either may be empty.
+def read_rows(manifest: pathlib.Path) -> list[Row]:
+    """Paths and labels as they are written in a manifest, in its order.
 
     Raises:
         InvalidInput: If it is damaged, has no rows, or has no column ``path``.
@@ -72,28 +82,29 @@ def _file(folder: pathlib.Path, path: str) -> pathlib.Path:
     return file
 
 
-def _read_lines(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    lines = [line for line in re.split("\r?\n", spreadsheets.text_of(manifest)) if line.strip()]
-    looked_at = [line for line in lines[:_LOOKS] if "\t" not in line]
+def _read_lines(manifest: pathlib.Path) -> Iterator[Row]:
+    every = enumerate(re.split("\r?\n", spreadsheets.text_of(manifest)), 1)
+    lines = [(number, line) for number, line in every if line.strip()]
+    looked_at = [line for _, line in lines[:_LOOKS] if "\t" not in line]
     spaces = bool(looked_at) and all(
         not _file(manifest.parent, line).exists()
         and _file(manifest.parent, line.rpartition(" ")[0]).is_file()
         for line in looked_at
     )
-    for line in lines:
+    for number, line in lines:
         path, _, label = line.rpartition(" ") if spaces else line.partition("\t")
-        yield path, label
+        yield Row(path, label, number)
 
 
-def _read_table(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
-    columns, rows = spreadsheets.read(manifest)
+def _read_table(manifest: pathlib.Path) -> Iterator[Row]:
+    columns, rows, lines = spreadsheets.read(manifest)
     path, label = _columns(columns)
-    for row in rows:
+    for row, line in zip(rows, lines, strict=True):
         cells = dict(zip(columns, row, strict=True))
-        yield cells[path], cells[label] if label else None
+        yield Row(cells[path], cells[label] if label else None, line)
 
 
-def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
+def _read_parquet(manifest: pathlib.Path) -> Iterator[Row]:
     with extra("data", f"Reading {manifest}"):
         from pyarrow import parquet  # noqa: PLC0415 - optional
     with parquet.ParquetFile(manifest) as table:
@@ -103,7 +114,7 @@ def _read_parquet(manifest: pathlib.Path) -> Iterator[tuple[str, Label]]:
     if not all(isinstance(each, str | None) for each in paths):
         raise InvalidInput(f"its column `{path}` must hold texts. Received: {read[path].type}.")
     labels = read[label].to_pylist() if label else [None] * len(paths)
-    yield from zip(paths, labels, strict=True)
+    yield from map(Row, paths, labels, range(1, len(paths) + 1))
 
 
 def _columns(columns: Sequence[str]) -> tuple[str, str | None]:

@@ -157,10 +157,10 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
             f"Labels are a list ({', '.join(MANIFESTS)}) with the columns path and label, or a "
             f"folder with one subfolder per class. Received: {path}."
         )
-    rows = read_rows(path)
+    what = "row" if path.suffix.lower() == ".parquet" else "line"
     pairs = [
-        (name, label, f" in line {number} of {printable(path)}")
-        for number, (name, label) in enumerate(rows, 2)
+        (name, label, f" in {what} {line} of {printable(path)}")
+        for name, label, line in read_rows(path)
     ]
     unnamed = next((where for name, label, where in pairs if not name and label), None)
     if unnamed:

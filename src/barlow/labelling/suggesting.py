@@ -153,7 +153,7 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
         FileExistsError: If it has.
     """
     try:
-        columns, there = spreadsheets.read(path)
+        columns, there, _ = spreadsheets.read(path)
         known = [dict(zip(columns, row, strict=True)) for row in there]
         labels = [each["label"].strip() for each in known if each["label"].strip()]
     except (KeyError, ValueError):

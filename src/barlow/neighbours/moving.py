@@ -133,9 +133,9 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
 
 def _read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
     """Names of the images that are kept for others, and of those that are to be moved."""
-    columns, cells = spreadsheets.read(path)
+    columns, cells, lines = spreadsheets.read(path)
     rows = [dict(zip(columns, row, strict=True)) for row in cells]
-    for number, row in enumerate(rows, 2):
+    for number, row in zip(lines, rows, strict=True):
         if not {"group", "path", "keep"} <= {*row} or row["keep"] not in _KEEP:
             raise InvalidInput(
                 f"{path} is no plan: line {number} needs group, path, and keep, which is yes or "
