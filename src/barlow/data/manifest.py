@@ -98,7 +98,7 @@ def _read_lines(manifest: pathlib.Path) -> Iterator[Row]:
 
 def _read_table(manifest: pathlib.Path) -> Iterator[Row]:
     columns, rows, lines = spreadsheets.read(manifest)
-    path, label = _columns(columns)
+    path, label = columns_of(columns)
     for row, line in zip(rows, lines, strict=True):
         cells = dict(zip(columns, row, strict=True))
         yield Row(cells[path], cells[label] if label else None, line)
@@ -108,7 +108,7 @@ def _read_parquet(manifest: pathlib.Path) -> Iterator[Row]:
     with extra("data", f"Reading {manifest}"):
         from pyarrow import parquet  # noqa: PLC0415 - optional
     with parquet.ParquetFile(manifest) as table:
-        path, label = _columns(table.schema_arrow.names)
+        path, label = columns_of(table.schema_arrow.names)
         read = table.read(columns=[path, label] if label else [path])
     paths = read[path].to_pylist()
     if not all(isinstance(each, str | None) for each in paths):
@@ -117,8 +117,15 @@ def _read_parquet(manifest: pathlib.Path) -> Iterator[Row]:
     yield from map(Row, paths, labels, range(1, len(paths) + 1))
 
 
-def _columns(columns: Sequence[str]) -> tuple[str, str | None]:
-    """Names of the columns of paths and of labels, if there are labels."""
+def columns_of(columns: Sequence[str]) -> tuple[str, str | None]:
+    """Names of the columns of paths and of labels, if there are labels.
+
+    Args:
+        columns: All names, in any case.
+
+    Raises:
+        InvalidInput: If none is one of paths.
+    """
     by_name = {name.lower(): name for name in reversed(columns)}  # the first of equals
     path = next((by_name[name] for name in _PATHS if name in by_name), None)
     if path is None:

@@ -81,7 +81,7 @@ def read(embeddings: Embeddings, labels: Any) -> Given:
             f"shape {values.shape} for {len(embeddings)} images."
         )
     unknown = -1 if values.dtype.kind == "i" else None
-    texts = [NONE if label == unknown else _text(label) for label in values.tolist()]
+    texts = [NONE if label == unknown else as_label(label) for label in values.tolist()]
     return _of(embeddings, [(row, text, "") for row, text in enumerate(texts) if text])
 
 
@@ -114,7 +114,7 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
     return Given(labels, listed)
 
 
-def _text(label: Any) -> str:
+def as_label(label: Any) -> str:
     """A label as text; NaN and ``None``, as of an empty cell, are none."""
     if label is None or (isinstance(label, float) and np.isnan(label)):
         return NONE
@@ -176,7 +176,7 @@ def _placed(
     Raises:
         InvalidInput: If an image is not in the collection.
     """
-    names = Names(embeddings)
+    names = Names(embeddings.names)
     rows = [names.find(name) for name, _, _ in pairs]
     lost = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
     if lost:
@@ -189,14 +189,14 @@ def _placed(
         )
     for row, (_, label, where) in zip(rows, pairs, strict=True):
         assert row is not None  # noqa: S101 - for the type checker
-        yield row, _text(label), where
+        yield row, as_label(label), where
 
 
 class Names:
-    """The rows of a collection by the names of their images, in any form that these may take."""
+    """The rows of images by their names, in any form that these may take."""
 
-    def __init__(self, embeddings: Embeddings):
-        texts = [as_text(str(name)) for name in embeddings.names]
+    def __init__(self, names: Iterable[Any]):
+        texts = [as_text(str(name)) for name in names]
         self._rows = {_plain(text): row for row, text in reversed([*enumerate(texts)])}
         self._by_last: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for text, row in self._rows.items():
@@ -241,7 +241,7 @@ def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[i
             f"{printable(folder)} needs one subfolder per class, at least two of them, and no "
             "images beside these."
         )
-    names = Names(embeddings)
+    names = Names(embeddings.names)
     by_content = {content: row for row, content in enumerate(embeddings.facts.get("content", ()))}
     placed, lost = [], []
     for entry in entries:
@@ -251,7 +251,7 @@ def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[i
         if row is None:
             row = names.find(entry.name.split("/", 1)[1])
         where = f" by {printable(folder / entry.name)}"
-        (lost if row is None else placed).append((row, _text(entry.label), where))
+        (lost if row is None else placed).append((row, as_label(entry.label), where))
     if not placed:
         raise InvalidInput(
             f"None of the {len(entries)} images in {printable(folder)} is in the collection, "

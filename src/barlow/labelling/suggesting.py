@@ -11,6 +11,7 @@ class, of different clusters. Three are drawn at random: without these, labels w
 is easy, and the accuracy that they tell would be too high.
 """
 
+import csv
 import os
 import pathlib
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barlow import errors, runs, spreadsheets, vectors
+from barlow.data.manifest import columns_of
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
@@ -62,7 +64,7 @@ class Suggestions(NamedTuple):
         """Write a list to fill in: what was given, then the new images with an empty label.
 
         Raises:
-            FileExistsError: If something is there that was not given as labels, or has other rows.
+            FileExistsError: If what is there has other columns, more rows or other labels.
             InvalidInput: If it is not called ``*.csv``.
             OSError: If it cannot be written.
         """
@@ -150,20 +152,35 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
     """Refuse to replace a list that has more than what is written now.
 
     Raises:
-        FileExistsError: If it has.
+        FileExistsError: If it has other columns, more rows, or labels that are not written.
     """
     try:
         columns, there, _ = spreadsheets.read(path)
-        known = [dict(zip(columns, row, strict=True)) for row in there]
-        labels = [each["label"].strip() for each in known if each["label"].strip()]
-    except (KeyError, ValueError):
-        known, labels = None, []
-    written = [label for _, label in rows if label]
-    if known is None or len(known) > len(rows) or len(labels) > len(written):
+        wanted = columns_of(columns)
+    except (ValueError, csv.Error):
+        columns, there, wanted = [], [], ("", None)
+    others = [place for place, name in enumerate(columns) if name not in wanted]
+    if wanted[1] is None or any(row[place] for row in there for place in others):
+        raise FileExistsError(
+            f"{path} is there already, and has not only the columns path and label. Choose another "
+            "name for the new list (--out)."
+        )
+    known = [tuple(row[columns.index(name)] for name in wanted) for row in there]
+    if len(known) > len(rows) or _lost(known, rows):
         raise FileExistsError(
             f"{path} is there already. If it has labels, give it as such (--labels {path.name}), "
-            "and new images are added to it; else choose another name."
+            "and new images are added to it; else choose another name for the new list (--out)."
         )
+
+
+def _lost(known: Sequence[tuple[str, ...]], rows: Sequence[tuple[str, str]]) -> bool:
+    """Whether some of the labels that are known are not written."""
+    names = reading.Names([path for path, _ in rows])
+    for path, text in known:
+        label, place = reading.as_label(text), names.find(path)
+        if label != reading.NONE and (place is None or rows[place][1] != label):
+            return True
+    return False
 
 
 class _Picker:

@@ -1,0 +1,271 @@
+"""`barlow suggest` and `barlow label` as a new user meets them, from a folder of images on."""
+
+import csv
+import json
+import pathlib
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from barlow import data, labelling, vectors
+from barlow.cli import app
+
+pytestmark = pytest.mark.once
+
+FORMULAS = ("=1+1.png", "@a.png", "+b.png", "-c.png")
+UNSURE = {"'+b.png", *(f"in/{number}.png" for number in range(0, 24, 5))}
+
+
+def barlow(*arguments):
+    """Exit code, output on one line, and warnings of a command."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    said = [str(each.message) for each in caught if each.category is UserWarning]
+    return result.exit_code, " ".join(result.output.split()), said
+
+
+def succeeds(*arguments):
+    code, output, said = barlow(*arguments)
+    assert code == 0, output
+    assert not said
+    return output
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def fill(path, classes):
+    """Write labels into a list, where there is none, but for the images that nobody can tell."""
+    rows = table(path)
+    for row in rows:
+        row["label"] = row["label"] or ("" if row["path"] in UNSURE else classes[row["path"]])
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ("path", "label"))
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def state(folder):
+    """Everything below a folder."""
+    paths = sorted(folder.rglob("*"))
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """Thirty images of two digits, some with odd names, as they were embedded."""
+    place = tmp_path_factory.mktemp("labels")
+    inputs = keras.Input((8, 8, 1))
+    keras.Model(inputs, keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))).save(
+        place / "pixels.keras"
+    )
+    digits = data.digits()
+    names = [*FORMULAS, "café.png", "in/a, b.png"] + [f"in/{n}.png" for n in range(24)]
+    (place / "photos" / "in").mkdir(parents=True)
+    for number, name in enumerate(names):
+        row = np.flatnonzero(digits.labels == number % 2)[number]
+        Image.fromarray(digits.pixels[row, ..., 0]).save(place / "photos" / name)
+    succeeds("embed", place / "pixels.keras", place / "photos", "--out", place / "x.parquet")
+    return place
+
+
+@pytest.fixture
+def work(collection, tmp_path, monkeypatch):
+    """A folder to work in, with the file of vectors."""
+    shutil.copy(collection / "x.parquet", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def names(collection):
+    return vectors.read(collection / "x.parquet").names.tolist()
+
+
+@pytest.fixture(scope="module")
+def classes(names):
+    """The class of every image: of odd and of even digits in the order of the fixture."""
+    order = [*FORMULAS, "café.png", "in/a, b.png"] + [f"in/{n}.png" for n in range(24)]
+    return {name: ("zero", "one")[order.index(name) % 2] for name in names}
+
+
+def test_the_round_trip_of_a_new_user(work, classes):
+    output = succeeds("suggest", "x.parquet", "-n", 10)
+    assert "10 images to label (10 typical): fill in the column label of labels.csv." in output
+    assert "barlow label x.parquet --labels labels.csv --out classifier" in output
+    assert (work / "labels.html").stat().st_size > 1000
+    marked = {"'" + name for name in FORMULAS}
+    plain = {f"'{name}" if name in FORMULAS else name: label for name, label in classes.items()}
+    assert [row["label"] for row in table(work / "labels.csv")] == [""] * 10
+    seen = {}
+    for total in (10, 20, 30):
+        rows = fill(work / "labels.csv", plain)
+        assert len(rows) == total == len({row["path"] for row in rows})
+        assert {row["path"]: row["label"] for row in rows}.items() >= seen.items()
+        seen = {row["path"]: row["label"] for row in rows}
+        if total < 30:
+            succeeds("suggest", "x.parquet", "-n", 10, "--labels", "labels.csv")
+    assert marked <= seen.keys() == plain.keys()
+    assert sum(not label for label in seen.values()) == 6
+
+    output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "classifier")
+    assert "24 labels of 2 classes for 30 images." in output
+    assert "Accuracy on 24 labels held out: 1.000" in output
+    found = table(work / "classifier" / "predictions.csv")
+    assert {row["path"]: row["label"] for row in found} == {
+        name: plain[name] for name, label in seen.items() if not label
+    }
+    output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--check")
+    assert "None of the 24 labels is contradicted by the others." in output
+    code, output, _ = barlow("suggest", "x.parquet", "--labels", "labels.csv")
+    assert (code, "there is none to suggest" in output) == (2, True)
+
+
+def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
+    given = {name: f"={label}" for name, label in classes.items() if name != "in/0.png"}
+    given = dict([*given.items()][:20])
+    lines = [f'"{name}",{label}' for name, label in given.items()]
+    (work / "mine.csv").write_text("\n".join(["path,label", *lines]))
+    succeeds("suggest", "x.parquet", "--labels", "mine.csv", "--out", "labels.csv", "-n", 3)
+    succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "classifier")
+    for file in (work / "labels.csv", work / "classifier" / "predictions.csv"):
+        cells = [cell for row in table(file) for cell in row.values()]
+        assert not any(cell.startswith(tuple("=+-@")) for cell in cells)
+    assert labelling.fit("x.parquet", work / "labels.csv").given.labels.tolist() == [
+        given.get(name, "") for name in vectors.read("x.parquet").names
+    ]
+    assert {row["label"] for row in table(work / "classifier" / "predictions.csv")} <= {
+        "'=zero",
+        "'=one",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("path,label\n\nin/0.png,a\nin/1.png,b\nin/22.pgn,b\n",
+         "1 of 3 images of labels.csv are not in the collection: in/22.pgn in line 5 of "
+         "labels.csv. Did you mean 'in/22.png'?"),
+        ("sep=;\npath;label\nin/0.png;a\nin/99.jpg;b\n", "in/99.jpg in line 4 of labels.csv"),
+        ("path,label\nin/0.png,a\nin/1.png,a\n", "2 labels; all are 'a'. `barlow suggest` says"),
+        ("path,label\nin/0.png,\nin/1.png,\n", "0 labels; there are none."),
+        ("path,label\n", "names no files"),
+        ("", "must name a column `path`"),
+        ("path,label\nin/0.png,a\nin/1.png,b\nin/0.png,b\n",
+         "in/0.png has two labels: 'a' in line 2 of labels.csv and 'b' in line 4 of labels.csv."),
+        ("path,label\nin/0.png,a\n,b\n", "the path is empty in line 3 of labels.csv"),
+        ("image,label\nin/0.png,a\n", "must name a column `path`"),
+        ("PK\3\4\0\0\0", "it is not a text file"),
+    ],
+)  # fmt: skip
+def test_a_broken_list_is_one_error_and_changes_nothing(content, said, work):
+    (work / "labels.csv").write_text(content)
+    before = state(work)
+    code, output, warned = barlow(
+        "label", "x.parquet", "--labels", "labels.csv", "--out", "classifier"
+    )
+    assert code == 2
+    assert (output.count("Error: "), warned) == (1, [])
+    assert said in output
+    assert state(work) == before
+
+    if "labels; " not in said:  # that there are too few is no fault of a list to add to
+        code, output, _ = barlow("suggest", "x.parquet", "--labels", "labels.csv")
+        assert (code, said in output) == (2, True)
+        assert state(work) == before
+
+
+def test_what_is_no_list_is_one_error(work):
+    (work / "labels.xlsx").write_bytes(b"PK")
+    (work / "empty").mkdir()
+    before = state(work)
+    for given, said in (
+        ("labels.xlsx", "a list (.txt, .csv, .tsv, .parquet) with the columns path and label"),
+        ("gone.csv", "There is no gone.csv. `barlow suggest VECTORS"),
+        ("empty", "no image files in empty"),
+    ):
+        code, output, _ = barlow("label", "x.parquet", "--labels", given, "--out", "classifier")
+        assert (code, said in output) == (2, True), output
+    for rest in ([], ["--out", "classifier", "--check"]):
+        code, output, _ = barlow("label", "x.parquet", *rest)
+        assert (code, "or --check alone" in output) == (2, True)
+    code, output, _ = barlow("label", "x.parquet", "--out", "classifier", "--method", "grpah")
+    assert (code, "Did you mean 'graph'?" in output) == (2, True)
+    code, output, _ = barlow("suggest", "x.parquet", "--out", "labels.txt")
+    assert (code, "is called *.csv" in output) == (2, True)
+    assert state(work) == before
+
+
+def test_a_list_that_would_lose_labels_is_not_replaced(work):
+    (work / "labels.csv").write_text("path,label\nin/0.png,a\n")
+    (work / "others.csv").write_text("path,label\nin/1.png,b\nin/2.png,a\n")
+    (work / "notes.csv").write_text("path,label,note\nin/1.png,b,with a hat\n")
+    before = state(work)
+    for given, out in (([], "labels.csv"), (["others.csv"], "labels.csv"),
+                       (["notes.csv"], "notes.csv")):  # fmt: skip
+        options = [part for each in given for part in ("--labels", each)]
+        code, output, _ = barlow("suggest", "x.parquet", *options, "--out", out)
+        assert (code, "hoose another name" in output) == (2, True), output
+        assert state(work) == before
+    options = ["--labels", "labels.csv", "--labels", "others.csv", "--out", "labels.csv"]
+    succeeds("suggest", "x.parquet", *options, "-n", 2)
+    labels = {row["path"]: row["label"] for row in table(work / "labels.csv") if row["label"]}
+    assert labels == {"in/0.png": "a", "in/1.png": "b", "in/2.png": "a"}
+
+
+def test_a_misspelt_class_is_asked_about(work, names):
+    lines = [f'"{name}",{"dog" if number % 2 else "cat"}' for number, name in enumerate(names)]
+    lines[2] = lines[2].replace("cat", "catt")
+    (work / "labels.csv").write_text("\n".join(["path,label", *lines[:20]]))
+    code, _, said = barlow("label", "x.parquet", "--labels", "labels.csv", "--check")
+    assert (code, len(said)) == (0, 1)
+    assert "Only one image is labelled 'catt', and 9 'cat'. Is it another class, or" in said[0]
+
+
+def test_labels_that_are_contradicted_are_shown(work, classes):
+    given = classes | {"in/3.png": "zero"}
+    assert classes["in/3.png"] == "one"
+    lines = [f'"{name}",{label}' for name, label in given.items()]
+    (work / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--check")
+    assert "Look again at these" in output
+    assert "in/3.png" in output
+    assert sum(name in output for name in classes) == 1
+    output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "c")
+    assert "1 labels are contradicted by the others" in output
+    assert [each["path"] for each in json.loads((work / "c" / "labelling.json").read_text())[
+        "look_again"]] == ["in/3.png"]  # fmt: skip
+
+
+def test_a_classifier_is_replaced_only_if_that_is_said(work, classes):
+    lines = [f'"{name}",{label}' for name, label in [*classes.items()][:20]]
+    (work / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    command = ["label", "x.parquet", "--labels", "labels.csv", "--out"]
+    succeeds(*command, "c")
+    (work / "c" / "mine.txt").write_text("mine")
+    before = state(work)
+    code, output, _ = barlow(*command, "c")
+    assert (code, "--overwrite" in output, state(work) == before) == (2, True, True)
+    succeeds(*command, "c", "--overwrite", "--method", "graph")
+    after = state(work)
+    assert after.keys() == before.keys()
+    changed = {path.name for path in after if after[path] != before[path]}
+    assert changed == {"classifier.keras", "predictions.csv", "labelling.json"}
+    (work / "taken").mkdir()
+    (work / "taken" / "mine.txt").write_text("mine")
+    for overwrite in ([], ["--overwrite"]):
+        code, output, _ = barlow(*command, "taken", *overwrite)
+        assert (code, "is no classifier" in output) == (2, True)
+    code, output, _ = barlow(*command, "c.keras")
+    assert (code, "A classifier is a folder" in output) == (2, True)
+    assert [path.name for path in pathlib.Path("taken").iterdir()] == ["mine.txt"]
