@@ -31,6 +31,7 @@ NONE = ""
 """Label of an image that has none."""
 
 _SHOWN = 5  # names in a message
+_MISSING = ("None", "nan", "NaT", "<NA>")  # as NumPy and pandas show it
 _LOOKED = 10_000  # names among which a near one is looked for
 
 
@@ -74,15 +75,15 @@ def read(embeddings: Embeddings, labels: Any) -> Given:
     if _are_paths(labels):
         sources = [labels] if isinstance(labels, str | os.PathLike) else labels
         return _of(embeddings, [pair for each in sources for pair in _read(embeddings, each)])
-    values = np.asarray(labels)
+    values = np.asarray(labels, object)
     if values.shape != (len(embeddings),):
         raise InvalidInput(
             "Labels are a file, a folder, a mapping from names, or one for every image. Received: "
             f"shape {values.shape} for {len(embeddings)} images."
         )
-    unknown = -1 if values.dtype.kind == "i" else None
-    texts = [NONE if label == unknown else as_label(label) for label in values.tolist()]
-    return _of(embeddings, [(row, text, "") for row, text in enumerate(texts) if text])
+    none = (NONE,) if any(isinstance(label, str) and label for label in values) else (NONE, "-1")
+    texts = map(as_label, values)
+    return _of(embeddings, [(row, text, "") for row, text in enumerate(texts) if text not in none])
 
 
 def _are_paths(labels: Any) -> bool:
@@ -116,11 +117,20 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
 
 def as_label(label: Any) -> str:
     """A label as text; NaN and ``None``, as of an empty cell, are none."""
-    if label is None or (isinstance(label, float) and np.isnan(label)):
+    if not isinstance(label, str) and str(label) in _MISSING:
         return NONE
     if isinstance(label, float) and label.is_integer():
         label = int(label)  # a column of whole numbers with a gap
-    return as_text(str(label)).strip()
+    return as_text(_decoded(str(label))).strip()
+
+
+def _decoded(text: str) -> str:
+    """A text whose bytes are no UTF-8 in the encoding of Windows; any other one as it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return text
 
 
 def _warn_of_typos(labels: NDArray[np.object_]) -> None:
@@ -210,7 +220,7 @@ class Names:
             name: Its name; a longer or a shorter path with the same end, if it is the only one;
                 with backslashes; or in the encoding of Windows.
         """
-        for form in (name, name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")):
+        for form in dict.fromkeys((name, _decoded(name))):
             plain = _plain(as_text(form))
             if plain in self._rows:
                 return self._rows[plain]
@@ -242,12 +252,15 @@ def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[i
             "images beside these."
         )
     names = Names(embeddings.names)
-    by_content = {content: row for row, content in enumerate(embeddings.facts.get("content", ()))}
+    contents = [*embeddings.facts.get("content", ())]
+    by_content = {content: row for row, content in reversed([*enumerate(contents)])}
     placed, lost = [], []
     for entry in entries:
         row = names.find(entry.name)
-        if row is None and by_content and isinstance(entry.file, pathlib.Path):
-            row = by_content.get(content_of_file(entry.file))
+        if by_content and isinstance(entry.file, pathlib.Path):
+            content = content_of_file(entry.file)
+            if row is None or contents[row] != content:  # another image may be called like it now
+                row = by_content.get(content, row)
         if row is None:
             row = names.find(entry.name.split("/", 1)[1])
         where = f" by {printable(folder / entry.name)}"

@@ -1,0 +1,212 @@
+"""Labels as people give them: lists of any dialect, class folders, mappings, arrays."""
+
+import codecs
+import dataclasses
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from clouds import collection
+from marking import marked
+from pyarrow import parquet
+
+from barlow.errors import InvalidInput
+from barlow.labelling import given as reading
+from barlow.vectors.facts import content_of_file
+
+pytestmark = pytest.mark.once
+
+NAMES = ["a/1.png", "a/2.png", "b/1.png", "b/café.png", "b/4.png"]
+
+
+@pytest.fixture
+def images():
+    return collection(np.eye(len(NAMES)), NAMES)
+
+
+def read(images, labels):
+    """Labels by name, and the names of what is listed without one."""
+    found = reading.read(images, labels)
+    assert found.rows.tolist() == np.flatnonzero(found.labels).tolist()
+    by_name = dict(zip(images.names, found.labels, strict=True))
+    empty = [name for name, listed in zip(images.names, found.listed, strict=True)
+             if listed and not by_name[name]]  # fmt: skip
+    return {name: label for name, label in by_name.items() if label}, empty
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path,label\na/1.png,cat\nb/café.png,dög\na/2.png,\n".encode(),
+        codecs.BOM_UTF8 + "PATH;Label\r\na/1.png;cat\r\nb/café.png;dög\r\na/2.png;\r\n".encode(),
+        "sep=;\r\npath;label\r\na/1.png;cat\r\n;\r\nb/café.png;dög\r\na/2.png;".encode(),
+        "path\tlabel\r\na/1.png\tcat\r\nb/café.png\tdög\r\na/2.png\t\r\n".encode("utf-16"),
+        "path,label\r\na/1.png,cat\r\nb/café.png,dög\r\na/2.png,\r\n".encode("cp1252"),
+        "label,note,path\n cat ,,a\\1.png\ndög,,b\\café.png\n,,a\\2.png\n".encode(),
+        "file_name,label\n./a/1.png,cat\ncafé.png,dög\nD:\\old\\a\\2.png,\n".encode(),
+        "path,label\na/1.png,cat\na/1.png,cat\na/1.png,\nb/cafe\u0301.png,dög\na/2.png,".encode(),
+    ],
+)
+def test_a_list_is_read_in_every_dialect(content, images, tmp_path):
+    (tmp_path / "labels.csv").write_bytes(content)
+    found = read(images, tmp_path / "labels.csv")
+    assert found == ({"a/1.png": "cat", "b/café.png": "dög"}, ["a/2.png"])
+    assert read(images, str(tmp_path / "labels.csv")) == found
+
+
+def test_other_lists_have_labels_too(images, tmp_path):
+    expected = {"a/1.png": "3", "b/4.png": "1"}, ["a/2.png"]
+    (tmp_path / "x.tsv").write_text("path\tlabel\na/1.png\t3\na/2.png\t\nb/4.png\t1\n")
+    (tmp_path / "x.txt").write_text("a/1.png\t3\na/2.png\nb/4.png\t1\n")
+    table = pa.table({"path": ["a/1.png", "a/2.png", "b/4.png"], "label": [3.0, None, 1.0]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    for name in ("x.tsv", "x.txt", "x.parquet"):
+        assert read(images, tmp_path / name) == expected
+    parquet.write_table(pa.table({"path": ["a/1.png", "z"]}), tmp_path / "x.parquet")
+    with pytest.raises(InvalidInput, match=r"z in row 2 of "):
+        read(images, tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat", None, "", "dog", float("nan")],
+        ["cat", "", "", "dog", " "],
+        ["cat", float("nan"), "", "dog", float("nan")],
+        np.array(["cat", "", "", "dog", ""]),
+        np.array(["cat", None, np.nan, "dog", ""], object),
+        {"a/1.png": "cat", "b/café.png": "dog", "a/2.png": None, "b/4.png": float("nan")},
+        {"a/1.png": " cat", "café.png": "dog"},
+    ],
+)
+def test_a_label_for_every_image_or_a_mapping(labels, images):
+    found, _ = read(images, labels)
+    assert found == {"a/1.png": "cat", "b/café.png": "dog"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [7, -1, -1, 0, -1],
+        np.array([7, -1, -1, 0, -1]),
+        np.array([7, -1, -1, 0, -1], "int8"),
+        np.array([7, np.nan, np.nan, 0, np.nan]),
+        [7, None, None, 0, None],
+        [7, None, -1, 0, ""],
+    ],
+)
+def test_numbers_are_labels_and_minus_one_is_none(labels, images):
+    found, _ = read(images, labels)
+    assert found == {"a/1.png": "7", "b/café.png": "0"}
+
+
+def test_columns_of_pandas_are_labels(images):
+    pandas = pytest.importorskip("pandas")
+    for kind in (object, "string", "category"):
+        column = pandas.Series(["cat", None, "", "dog", None], dtype=kind)
+        assert read(images, column)[0] == {"a/1.png": "cat", "b/café.png": "dog"}
+    for kind in (float, "Int64"):
+        column = pandas.Series([7, None, -1, 0, None], dtype=kind)
+        assert read(images, column)[0] == {"a/1.png": "7", "b/café.png": "0"}
+
+
+def test_minus_one_among_texts_is_a_label(images):
+    assert read(images, ["-1", "1", "", "", ""])[0] == {"a/1.png": "-1", "a/2.png": "1"}
+
+
+def test_without_labels_those_of_the_collection_are_taken(images):
+    assert read(images, None) == ({}, [])
+    own = dataclasses.replace(images, labels=np.array([1, 2, -1, 2, 1]))
+    assert len(read(own, None)[0]) == 4
+
+
+def test_several_lists_are_one_and_may_not_contradict_each_other(images, tmp_path):
+    (tmp_path / "x.csv").write_text("path,label\na/1.png,cat\na/2.png,\n")
+    (tmp_path / "y.csv").write_text("path,label\na/1.png,cat\nb/4.png,dog\n")
+    (tmp_path / "z.csv").write_text("path,label\nb/4.png,cat\n")
+    paths = [tmp_path / name for name in ("x.csv", "y.csv", "z.csv")]
+    assert read(images, paths[:2]) == ({"a/1.png": "cat", "b/4.png": "dog"}, ["a/2.png"])
+    with pytest.raises(InvalidInput, match=r"b/4\.png has two labels: 'dog' in line 3 of .*y\.csv"):
+        read(images, paths)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Files in one folder, and their collection, which knows their content."""
+    (tmp_path / "photos").mkdir()
+    names = [f"{number}.png" for number in range(6)]
+    for number, name in enumerate(names):
+        marked(40 * number).save(tmp_path / "photos" / name)
+    content = [content_of_file(tmp_path / "photos" / name) for name in names]
+    return collection(np.eye(6), names, {"content": np.array(content, object)})
+
+
+def test_images_in_class_folders_are_found_by_name_or_by_content(photos, tmp_path):
+    for label, copies in {"cat": {"0.png": "0.png", "1.png": "renamed.png"},
+                          "dög": {"2.png": "5.png", "3.png": "3.png"}}.items():  # fmt: skip
+        (tmp_path / "sorted" / label).mkdir(parents=True)
+        for name, copy in copies.items():
+            shutil.copy(tmp_path / "photos" / name, tmp_path / "sorted" / label / copy)
+    marked(255).save(tmp_path / "sorted" / "cat" / "3.png")  # a changed image of a known name
+    (tmp_path / "sorted" / "cat" / "3.png").rename(tmp_path / "sorted" / "cat" / "4.png")
+    found, empty = read(photos, tmp_path / "sorted")
+    assert empty == []
+    assert found == {"0.png": "cat", "1.png": "cat", "2.png": "dög", "3.png": "dög", "4.png": "cat"}
+
+
+def test_strangers_in_class_folders_are_left_out_and_counted(photos, tmp_path):
+    for label, name in (("cat", "0.png"), ("dog", "1.png")):
+        (tmp_path / "sorted" / label).mkdir(parents=True)
+        shutil.copy(tmp_path / "photos" / name, tmp_path / "sorted" / label)
+    marked(7).save(tmp_path / "sorted" / "dog" / "new.png")
+    with pytest.warns(UserWarning, match=r"1 of 3 images in .* are left out, such as .*new\.png"):
+        found, _ = read(photos, tmp_path / "sorted")
+    assert found == {"0.png": "cat", "1.png": "dog"}
+    for name in ("cat/0.png", "dog/1.png"):
+        (tmp_path / "sorted" / name).unlink()
+    marked(8).save(tmp_path / "sorted" / "cat" / "newer.png")
+    with pytest.raises(InvalidInput, match=r"None of the 2 images in .* neither by name nor by"):
+        read(photos, tmp_path / "sorted")
+    marked(9).save(tmp_path / "sorted" / "loose.png")
+    with pytest.raises(InvalidInput, match="needs one subfolder per class"):
+        read(photos, tmp_path / "sorted")
+
+
+def test_one_image_in_two_class_folders_is_refused(photos, tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / "sorted" / label).mkdir(parents=True)
+        shutil.copy(tmp_path / "photos" / "0.png", tmp_path / "sorted" / label / f"{label}.png")
+    with pytest.raises(InvalidInput, match=r"0\.png has two labels: 'cat' by .* and 'dog' by "):
+        read(photos, tmp_path / "sorted")
+
+
+def test_a_name_that_could_be_two_images_is_none(images):
+    for name in ("1.png", "z/1.png"):
+        with pytest.raises(InvalidInput, match="are not in the collection: " + name):
+            read(images, {name: "cat"})
+    assert read(images, {"z/a/1.png": "cat", "4.png": "dog"})[0] == {
+        "a/1.png": "cat",
+        "b/4.png": "dog",
+    }
+
+
+@pytest.mark.parametrize("labels", [["cat", "dog"], [["cat"] * 5], "cat.txt.gz", 3])
+def test_what_is_no_label_of_every_image_is_refused(labels, images):
+    with pytest.raises((InvalidInput, FileNotFoundError), match=r"Labels are|There is no"):
+        read(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "asks"),
+    [("catt", "cat", True), ("Cat", "cat", True), ("dog", "cat", False), ("12", "123", False),
+     ("cat", "cat", False)],
+)  # fmt: skip
+def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(few, many, asks):
+    labels = [few, *[many] * 4, "horse", ""]
+    images = collection(np.eye(len(labels)))
+    if not asks:
+        read(images, labels)
+        return
+    with pytest.warns(UserWarning, match=f"'{few}', and 4 '{many}'. Is it another class"):
+        read(images, labels)
