@@ -56,8 +56,10 @@ def _probabilities(vectors: Any, head: Head) -> Any:
         logits.append(keras.ops.log(_graph(units, head)))
     if head.method in ("linear", "both"):
         linear = _dense(units, "linear", head.weights, head.bias)
-        logits.append(keras.layers.Activation("log_softmax", name="log_softmax")(linear))
-    total = keras.layers.Add(name="both")(logits) if len(logits) > 1 else logits[0]
+        softened = keras.layers.Activation("log_softmax", name="log_softmax", dtype="float32")
+        logits.append(softened(linear))
+    both = keras.layers.Add(name="both", dtype="float32")
+    total = both(logits) if len(logits) > 1 else logits[0]
     # One number would do, but a layer with weights can carry the names of the classes, too: an
     # initializer that is never called is saved with the model, on every backend.
     scale = keras.layers.EinsumDense(
