@@ -135,7 +135,7 @@ def _log_probabilities(
     present = np.unique(numbers[~out])
     if len(present) > 1:
         model = regression(c).fit(x[~out], numbers[~out])
-        found[:, present] = np.maximum(model.predict_log_proba(x[out]), np.log(FLOOR))
+        found[:, present] = np.log(np.maximum(model.predict_proba(x[out]), FLOOR))
     else:
         found[:, present] = 0
     return found
