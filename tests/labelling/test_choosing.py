@@ -12,6 +12,8 @@ from barlow.labelling.learning import HeldOut
 
 pytestmark = pytest.mark.once
 
+NONE = np.empty((0, 3))  # no other images
+
 
 @pytest.mark.parametrize(("right", "count"), [(0, 5), (3, 7), (80, 100), (12, 12), (999, 1000)])
 def test_the_interval_is_wilsons(right, count):
@@ -108,7 +110,7 @@ def test_the_figures_are_those_of_the_labels_held_out():
     can = np.arange(13) < 12  # the class of the last one has no other label
     held_out = held_out_of(*[logits_that_say(said, 2.0, 3)] * 2, can)
     choice = choosing.choose(held_out, numbers, "linear")
-    found = choosing.score(held_out, numbers, choice)
+    found = choosing.score(held_out, numbers, choice, NONE)
     assert found.labels == 12
     np.testing.assert_allclose(found.accuracy, 9 / 12)
     np.testing.assert_allclose(found.balanced_accuracy, (6 / 8 + 3 / 4) / 2)
@@ -118,6 +120,23 @@ def test_the_figures_are_those_of_the_labels_held_out():
     np.testing.assert_allclose(found.calibration_error, abs(sure / (sure + 2) - 9 / 12), atol=1e-9)
 
 
+def test_the_interval_reaches_to_what_the_other_images_seem_to_be():
+    numbers = np.repeat([0, 1], 20)
+    good = logits_that_say(np.where(np.arange(40) % 4, numbers, 1 - numbers), 2.0, 2)
+    held_out = held_out_of(good, good, np.ones(40, bool))
+    choice = choosing.choose(held_out, numbers, "linear")
+    sure = np.exp(2 / choice.temperature) / (np.exp(2 / choice.temperature) + 1)
+    same, surer, less = (
+        choosing.score(held_out, numbers, choice, np.array([[1 - p, p]] * 5))
+        for p in (sure, min(sure + 0.1, 1), max(sure - 0.1, 0.5))
+    )
+    np.testing.assert_allclose((same.low, same.high), choosing.wilson(0.75, 20))
+    np.testing.assert_allclose((surer.low, less.high), (same.low, same.high))
+    assert surer.high > same.high + 0.03
+    assert less.low < same.low - 0.03
+    assert {each.accuracy for each in (same, surer, less)} == {0.75}
+
+
 def test_too_few_labels_give_no_figures():
     numbers = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 2])
     can = numbers < 2
@@ -125,7 +144,7 @@ def test_too_few_labels_give_no_figures():
     choice = choosing.choose(held_out_of(good, good, can), numbers)
     assert (choice.method, choice.temperature, choice.log_loss) == ("graph", 1.0, {})
     assert "only 9 labels are of classes with at least two" in choice.why
-    assert choosing.score(held_out_of(good, good, can), numbers, choice) is None
+    assert choosing.score(held_out_of(good, good, can), numbers, choice, NONE) is None
     choice = choosing.choose(held_out_of(good, good, can), numbers, "both")
     assert (choice.method, choice.temperature) == ("both", 1.9)
 

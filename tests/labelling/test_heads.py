@@ -107,7 +107,7 @@ def test_probabilities_are_those_of_the_formulas(head, values):
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     weights = np.exp(SHARPNESS * units @ head.anchors.T)
     graph = weights / weights.sum(axis=1, keepdims=True) @ head.anchor_labels + FLOOR
-    linear = np.exp(exact @ head.weights + head.bias)
+    linear = np.exp(units @ head.weights + head.bias)
     linear /= linear.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(
         by_anchors(head.space(values), head.anchors, head.anchor_labels), graph, atol=1e-5

@@ -58,7 +58,7 @@ class HeldOut(NamedTuple):
 
 def learn(task: Task, track: Track = silent) -> tuple[Head, HeldOut]:
     """A head with all that every method needs, and what each says of labels held out."""
-    x = task.units[task.rows] * _LENGTH
+    x = _LENGTH * task.units[task.rows].astype("float64")
     graph = _Graph(task, _folds(task.numbers, task.seed))
     with threads_for(x):
         c = choose(x, task.numbers, GRID, task.seed)
