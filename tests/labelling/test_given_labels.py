@@ -210,3 +210,11 @@ def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(
         return
     with pytest.warns(UserWarning, match=f"'{few}', and 4 '{many}'. Is it another class"):
         read(images, labels)
+
+
+def test_what_a_classifier_predicted_is_not_taken_for_labels(images, tmp_path):
+    (tmp_path / "predictions.csv").write_text(
+        "path,label,probability,second,margin\na/1.png,cat,1,dog,1\n"
+    )
+    with pytest.raises(InvalidInput, match="has what a classifier predicted, no labels of yours"):
+        reading.read(images, tmp_path / "predictions.csv")

@@ -5,11 +5,11 @@ label for every image. Images are found by their names, and where these have cha
 content of their files. Labels are texts; an empty one is none.
 """
 
+import contextlib
+import csv
 import difflib
 import os
 import pathlib
-import posixpath
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from barlow import spreadsheets
 from barlow.data.folder import list_folder
 from barlow.data.manifest import MANIFESTS, read_rows
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, did_you_mean
+from barlow.labelling.naming import Names, decoded
 from barlow.paths import as_path
 from barlow.text import printable
 from barlow.vectors.facts import content_of_file
@@ -121,16 +123,7 @@ def as_label(label: Any) -> str:
         return NONE
     if isinstance(label, float) and label.is_integer():
         label = int(label)  # a column of whole numbers with a gap
-    return as_text(_decoded(str(label))).strip()
-
-
-def _decoded(text: str) -> str:
-    """A text whose bytes are no UTF-8 in the encoding of Windows; any other one as it is."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
-    return text
+    return as_text(decoded(str(label))).strip()
 
 
 def _warn_of_typos(labels: NDArray[np.object_]) -> None:
@@ -167,6 +160,7 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
             f"Labels are a list ({', '.join(MANIFESTS)}) with the columns path and label, or a "
             f"folder with one subfolder per class. Received: {path}."
         )
+    _check_no_predictions(path)
     what = "row" if path.suffix.lower() == ".parquet" else "line"
     pairs = [
         (name, label, f" in {what} {line} of {printable(path)}")
@@ -176,6 +170,22 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
     if unnamed:
         raise InvalidInput(f"A label has no image: the path is empty{unnamed}. Fill it in.")
     return _placed(embeddings, [pair for pair in pairs if pair[0]], printable(path))
+
+
+def _check_no_predictions(path: pathlib.Path) -> None:
+    """Refuse what a classifier said as if a person had.
+
+    Raises:
+        InvalidInput: If it is a list of predictions.
+    """
+    columns: set[str] = set()
+    with contextlib.suppress(ValueError, csv.Error):  # reading the list says what is wrong
+        columns = {*spreadsheets.read(path).columns} if path.suffix.lower() == ".csv" else columns
+    if columns >= {"path", "label", "probability", "margin"}:
+        raise InvalidInput(
+            f"{printable(path)} has what a classifier predicted, no labels of yours. Copy the rows "
+            "that you have looked at to your list (path,label)."
+        )
 
 
 def _placed(
@@ -200,43 +210,6 @@ def _placed(
     for row, (_, label, where) in zip(rows, pairs, strict=True):
         assert row is not None  # noqa: S101 - for the type checker
         yield row, as_label(label), where
-
-
-class Names:
-    """The rows of images by their names, in any form that these may take."""
-
-    def __init__(self, names: Iterable[Any]):
-        texts = [as_text(str(name)) for name in names]
-        self._rows = {_plain(text): row for row, text in reversed([*enumerate(texts)])}
-        self._by_last: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-        for text, row in self._rows.items():
-            parts = tuple(text.split("/"))
-            self._by_last.setdefault(parts[-1], []).append((parts, row))
-
-    def find(self, name: str) -> int | None:
-        """The row of an image, or ``None``.
-
-        Args:
-            name: Its name; a longer or a shorter path with the same end, if it is the only one;
-                with backslashes; or in the encoding of Windows.
-        """
-        for form in dict.fromkeys((name, _decoded(name))):
-            plain = _plain(as_text(form))
-            if plain in self._rows:
-                return self._rows[plain]
-            parts = tuple(plain.split("/"))
-            same_end = [
-                row
-                for own, row in self._by_last.get(parts[-1], [])
-                if own[-len(parts) :] == parts or parts[-len(own) :] == own
-            ]
-            if len(same_end) == 1:
-                return same_end[0]
-        return None
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", posixpath.normpath(name.strip().replace("\\", "/")))
 
 
 def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[int, str, str]]:

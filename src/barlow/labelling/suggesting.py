@@ -26,6 +26,7 @@ from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
 from barlow.labelling.fitting import ENOUGH, fit_some, some_of
+from barlow.labelling.naming import Names
 from barlow.paths import as_path
 from barlow.progress import Track, silent
 
@@ -156,16 +157,16 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
     """
     try:
         columns, there, _ = spreadsheets.read(path)
-        wanted = columns_of(columns)
+        paths, labels = columns_of(columns)
     except (ValueError, csv.Error):
-        columns, there, wanted = [], [], ("", None)
-    others = [place for place, name in enumerate(columns) if name not in wanted]
-    if wanted[1] is None or any(row[place] for row in there for place in others):
+        columns, there, paths, labels = [], [], "", None
+    others = [place for place, name in enumerate(columns) if name not in (paths, labels)]
+    if labels is None or any(row[place] for row in there for place in others):
         raise FileExistsError(
             f"{path} is there already, and has not only the columns path and label. Choose another "
             "name for the new list (--out)."
         )
-    known = [tuple(row[columns.index(name)] for name in wanted) for row in there]
+    known = [(row[columns.index(paths)], row[columns.index(labels)]) for row in there]
     if len(known) > len(rows) or _lost(known, rows):
         raise FileExistsError(
             f"{path} is there already. If it has labels, give it as such (--labels {path.name}), "
@@ -173,9 +174,9 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def _lost(known: Sequence[tuple[str, ...]], rows: Sequence[tuple[str, str]]) -> bool:
+def _lost(known: Sequence[tuple[str, str]], rows: Sequence[tuple[str, str]]) -> bool:
     """Whether some of the labels that are known are not written."""
-    names = reading.Names([path for path, _ in rows])
+    names = Names([path for path, _ in rows])
     for path, text in known:
         label, place = reading.as_label(text), names.find(path)
         if label != reading.NONE and (place is None or rows[place][1] != label):
