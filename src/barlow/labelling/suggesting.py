@@ -14,6 +14,7 @@ is easy, and the accuracy that they tell would be too high.
 import csv
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from barlow.progress import Track, silent
 
 with errors.extra("cli", "Labelling"):
     from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
 
 COLUMNS = ("path", "label")
 """Columns of a list to fill in."""
@@ -256,5 +258,8 @@ class _Picker:
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Number of the cluster of every row, and the distance to its centre."""
         make = KMeans if count <= _MANY else MiniBatchKMeans
-        distances = make(count, n_init=3, random_state=self._seed).fit_transform(units)
+        clusters = make(count, n_init=3, random_state=self._seed)
+        with warnings.catch_warnings():  # that there are copies, which are one cluster
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            distances = clusters.fit_transform(units)
         return distances.argmin(axis=1), distances.min(axis=1)
