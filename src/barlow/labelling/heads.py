@@ -73,7 +73,7 @@ class Head:
         if self.method != "linear":
             logits += np.log(by_anchors(units, self.anchors, self.anchor_labels))
         if self.method != "graph":
-            logits += log_softmax(units @ self.weights + self.bias)
+            logits += log_softmax(units.astype("float64") @ self.weights + self.bias)
         return logits
 
 

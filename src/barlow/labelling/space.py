@@ -17,7 +17,7 @@ with errors.extra("cli", "Labelling"):
 
 _COMPONENTS = 128
 _TINY = 1e-6  # of the largest deviation: components of rounding errors
-_BLOCK = 2**15  # rows at a time
+_BLOCK = 2**13  # rows at a time
 
 
 class Space(NamedTuple):
@@ -36,7 +36,8 @@ class Space(NamedTuple):
         """
         found = np.empty((len(vectors), len(self.bias)), "float32")
         for start in range(0, len(vectors), _BLOCK):
-            part = np.asarray(vectors[start : start + _BLOCK], "float32") @ self.matrix + self.bias
+            # In float64, so that a row is the same whatever rows are beside it.
+            part = np.asarray(vectors[start : start + _BLOCK], "float64") @ self.matrix + self.bias
             lengths = np.linalg.norm(part, axis=1, keepdims=True)
             found[start : start + _BLOCK] = part / np.maximum(lengths, np.finfo("float32").tiny)
         return found
