@@ -1,5 +1,7 @@
 """Encoders for other programs: layers of Keras alone, computing in float32."""
 
+import copy
+
 import keras
 import numpy as np
 
@@ -7,11 +9,23 @@ from barlow.models.vision_transformer import PositionEncoding
 
 
 def as_float32(encoder: keras.Model) -> keras.Model:
-    """The encoder, computing in float32: what runs it elsewhere may have no other numbers."""
-    for layer in encoder._flatten_layers():  # Keras has no public list of all
-        if layer.dtype_policy.compute_dtype != "float32":
-            layer.dtype_policy = "float32"
+    """The encoder, computing in float32: what runs it elsewhere may have no other numbers.
+
+    Args:
+        encoder: Model from images. It stays as it is; of another one a copy is returned.
+    """
+    if not _others(encoder):
+        return encoder
+    encoder = copy.deepcopy(encoder)
+    for layer in _others(encoder):
+        layer.dtype_policy = "float32"
     return encoder
+
+
+def _others(encoder: keras.Model) -> list[keras.layers.Layer]:
+    """The layers that compute in other numbers than float32."""
+    every = encoder._flatten_layers()  # Keras has no public list of all
+    return [layer for layer in every if layer.dtype_policy.compute_dtype != "float32"]
 
 
 def without_barlow(encoder: keras.Model) -> keras.Model:
