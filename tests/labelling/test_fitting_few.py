@@ -148,6 +148,13 @@ def test_with_a_label_of_each_class_there_are_no_figures(points):
     assert all(each.held_out == each.right == 0 for each in fitted.by_class())
 
 
+def test_one_label_of_each_of_many_classes_is_no_regression(points):
+    """As scikit-learn would warn."""
+    labels = [f"class {row}" for row in range(30)] + [""] * 120
+    fitted = labelling.fit(collection(points[0]), labels)
+    assert len(fitted.classes) == 30
+
+
 def test_all_images_may_have_labels(points):
     fitted = labelling.fit(collection(points[0][:40]), [str(row % 2) for row in range(40)])
     assert fitted.predictions() == []

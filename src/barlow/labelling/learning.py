@@ -60,7 +60,8 @@ def learn(task: Task, track: Track = silent) -> tuple[Head, HeldOut]:
     """A head with all that every method needs, and what each says of labels held out."""
     x = _LENGTH * task.units[task.rows].astype("float64")
     graph = _Graph(task, _folds(task.numbers, task.seed))
-    with threads_for(x):
+    with threads_for(x), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
         c = choose(x, task.numbers, GRID, task.seed)
         linear = regression(c).fit(x, task.numbers)
         held_out = _held_out(task, graph, x, c, track)
