@@ -6,6 +6,7 @@ random views, at a small learning rate. One half of what is held out says when t
 one whether the result is better than the classifier on the frozen encoder, from the same labels.
 """
 
+import copy
 import dataclasses
 import math
 from typing import Any, NamedTuple
@@ -61,6 +62,7 @@ class Tuned(NamedTuple):
     """One sentence."""
 
 
+@backend.keeping_random_state()
 def fine_tune(
     fitted: Fitted,
     encoder: Any = None,
@@ -73,14 +75,15 @@ def fine_tune(
 
     Args:
         fitted: Of :func:`barlow.labelling.fit`, with at least 40 labels.
-        encoder: As for :func:`barlow.labelling.write`.
+        encoder: As for :func:`barlow.labelling.write`. It stays as it is.
         images: Where the images are, as for :func:`barlow.vectors.images_of`.
         seed: Seed of the training. Defaults to 0.
         track: Shows the progress; see :data:`barlow.progress.Track`.
 
     Raises:
         FileNotFoundError: If encoder or images are gone.
-        InvalidInput: If there are fewer than 40 labels, or it is not known where the images are.
+        InvalidInput: If there are fewer than 40 labels, or two for each class, or it is not known
+            where the images are.
 
     Example:
         >>> encoder, images = barlow.models.encoder("conv", (8, 8, 1)), barlow.data.digits()[:200]
@@ -91,14 +94,16 @@ def fine_tune(
         True
     """
     given = fitted.given
-    if len(given.rows) < LEAST:
+    if len(given.rows) < max(LEAST, 2 * len(fitted.classes)):
         raise InvalidInput(
-            f"Fine-tuning needs at least {LEAST} labels: three tenths are held out to tell whether "
-            f"it is better. Received: {len(given.rows)}."
+            f"Fine-tuning needs at least {LEAST} labels, and two for each class: three tenths are "
+            f"held out to tell whether it is better. Received: {len(given.rows)} of "
+            f"{len(fitted.classes)} classes."
         )
     keras.utils.set_random_seed(seed)
     collection, classes = fitted.embeddings, np.array(fitted.classes)
     model = vectors.encoder_of(collection, encoder)
+    model = copy.deepcopy(model) if model is encoder else model
     train, stop, test = _parts(given, seed)
     fewer = _without(given, np.concatenate([stop, test]))
     frozen = fit_some(collection, fewer, some_of(collection, fewer.rows, seed), seed=seed)
@@ -127,12 +132,11 @@ def fine_tune(
     )
     if low <= 0:
         return Tuned(fitted, None, *figures, f"{said}: not plainly better, so it is not taken.")
-    tuned = keras.Model(model.inputs, model.outputs)
     logits = np.concatenate([backend.predict(network, stopping[0]).astype("float64"), logits])
     is_test = np.arange(len(logits)) >= len(stop)
     taken = _taken(fitted, network, logits, np.concatenate([stopping[1], true[test]]), is_test)
-    taken = _embedded(taken, tuned, images)
-    return Tuned(taken, tuned, *figures, f"{said}: it is taken.")
+    taken = _embedded(taken, model, images)
+    return Tuned(taken, model, *figures, f"{said}: it is taken.")
 
 
 def _parts(given: Given, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
