@@ -9,10 +9,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from lines import encoder_of, lines
 from PIL import Image
 from typer.testing import CliRunner
 
-from barlow import data, labelling, vectors
+from barlow import backend, data, labelling, vectors
 from barlow.cli import app
 
 pytestmark = pytest.mark.once
@@ -134,8 +135,8 @@ def test_the_round_trip_of_a_new_user(work, classes):
 def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
     given = {name: f"={label}" for name, label in classes.items() if name != "in/0.png"}
     given = dict([*given.items()][:20])
-    lines = [f'"{name}",{label}' for name, label in given.items()]
-    (work / "mine.csv").write_text("\n".join(["path,label", *lines]))
+    rows = [f'"{name}",{label}' for name, label in given.items()]
+    (work / "mine.csv").write_text("\n".join(["path,label", *rows]))
     succeeds("suggest", "x.parquet", "--labels", "mine.csv", "--out", "labels.csv", "-n", 3)
     succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "classifier")
     for file in (work / "labels.csv", work / "classifier" / "predictions.csv"):
@@ -224,9 +225,9 @@ def test_a_list_that_would_lose_labels_is_not_replaced(work):
 
 
 def test_a_misspelt_class_is_asked_about(work, names):
-    lines = [f'"{name}",{"dog" if number % 2 else "cat"}' for number, name in enumerate(names)]
-    lines[2] = lines[2].replace("cat", "catt")
-    (work / "labels.csv").write_text("\n".join(["path,label", *lines[:20]]))
+    rows = [f'"{name}",{"dog" if number % 2 else "cat"}' for number, name in enumerate(names)]
+    rows[2] = rows[2].replace("cat", "catt")
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows[:20]]))
     code, _, said = barlow("label", "x.parquet", "--labels", "labels.csv", "--check")
     assert (code, len(said)) == (0, 1)
     assert "Only one image is labelled 'catt', and 9 'cat'. Is it another class, or" in said[0]
@@ -235,8 +236,8 @@ def test_a_misspelt_class_is_asked_about(work, names):
 def test_labels_that_are_contradicted_are_shown(work, classes):
     given = classes | {"in/3.png": "zero"}
     assert classes["in/3.png"] == "one"
-    lines = [f'"{name}",{label}' for name, label in given.items()]
-    (work / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    rows = [f'"{name}",{label}' for name, label in given.items()]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]))
     output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--check")
     assert "Look again at these" in output
     assert "in/3.png" in output
@@ -248,8 +249,8 @@ def test_labels_that_are_contradicted_are_shown(work, classes):
 
 
 def test_a_classifier_is_replaced_only_if_that_is_said(work, classes):
-    lines = [f'"{name}",{label}' for name, label in [*classes.items()][:20]]
-    (work / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    rows = [f'"{name}",{label}' for name, label in [*classes.items()][:20]]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]))
     command = ["label", "x.parquet", "--labels", "labels.csv", "--out"]
     succeeds(*command, "c")
     (work / "c" / "mine.txt").write_text("mine")
@@ -269,3 +270,31 @@ def test_a_classifier_is_replaced_only_if_that_is_said(work, classes):
     code, output, _ = barlow(*command, "c.keras")
     assert (code, "A classifier is a folder" in output) == (2, True)
     assert [path.name for path in pathlib.Path("taken").iterdir()] == ["mine.txt"]
+
+
+def test_fine_tuning_says_what_it_is_worth_and_writes_what_is_taken(work, classes):
+    rows = [f'"{name}",{label}' for name, label in classes.items()]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    before = state(work)
+    command = ["label", "x.parquet", "--labels", "labels.csv", "--out", "c", "--fine-tune"]
+    code, output, _ = barlow(*command)
+    assert (code, "at least 40 labels" in output) == (2, True)
+    assert state(work) == before
+
+    images, numbers = lines(500)
+    (work / "photos").mkdir()
+    for number, pixels in enumerate(images.pixels):
+        Image.fromarray(pixels[..., 0]).save(work / "photos" / f"{number}.png")
+    encoder_of(1).save(work / "blind.keras")
+    succeeds("embed", "blind.keras", "photos", "--out", "y.parquet")
+    rows = [f"{number}.png,{('upright', 'across')[each]}" for number, each in enumerate(numbers)]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows[:400]]))
+    encoder = (work / "blind.keras").read_bytes()
+    output = succeeds(*[part.replace("x.parquet", "y.parquet") for part in command])
+    assert "points: it is taken." in output
+    assert (work / "blind.keras").read_bytes() == encoder
+    model = keras.saving.load_model("c/classifier.keras")
+    found = backend.predict(model, images.pixels[400:].astype("float32"))
+    said = {row["path"]: row for row in table(work / "c" / "predictions.csv")}
+    for number, row in enumerate(found, 400):
+        assert abs(float(said[f"{number}.png"]["probability"]) - row.max()) < 1e-4

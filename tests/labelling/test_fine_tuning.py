@@ -6,40 +6,11 @@ import keras
 import numpy as np
 import pytest
 from drawing import draws
+from lines import encoder_of, lines
 
 import barlow
 from barlow import backend, embedding, labelling
-from barlow.data import Images
 from barlow.errors import InvalidInput
-
-
-def lines(count):
-    """Images of a line, across or upright, and which it is."""
-    random = np.random.default_rng(1)
-    numbers = random.permutation(np.arange(count) % 2)
-    pixels = random.integers(0, 80, (count, 8, 8, 1)).astype("uint8")
-    for image, number in zip(pixels, numbers, strict=True):
-        place = random.integers(8)
-        image[(place, slice(None)) if number else (slice(None), place)] = 200
-    return Images(pixels), numbers
-
-
-def encoder_of(features):
-    """An encoder with random weights, the same on every backend."""
-    inputs = keras.Input((8, 8, 1))
-    x = keras.layers.Rescaling(1 / 255)(inputs)
-    for _ in range(2):
-        x = keras.layers.Conv2D(16, 3, activation="relu")(x)
-    x = keras.layers.Dense(features)(keras.layers.GlobalAveragePooling2D()(x))
-    encoder, random = keras.Model(inputs, x), np.random.default_rng(0)
-    encoder.set_weights(
-        [
-            random.normal(0, 1 / np.sqrt(np.prod(each.shape[:-1]) or 1), each.shape)
-            * (each.ndim > 1)
-            for each in encoder.get_weights()
-        ]
-    )
-    return encoder
 
 
 def fitted_of(encoder, images, numbers, labels):
