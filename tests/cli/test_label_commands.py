@@ -132,6 +132,21 @@ def test_the_round_trip_of_a_new_user(work, classes):
     assert (code, "there is none to suggest" in output) == (2, True)
 
 
+def test_where_images_are_gone_there_is_a_list_and_only_its_sheet_is_missing(work, collection):
+    shutil.copytree(collection / "photos", work / "photos")
+    succeeds("embed", collection / "pixels.keras", "photos", "--out", "y.parquet")
+    (work / "photos").rename(work / "moved")
+    code, output, said = barlow("suggest", "y.parquet", "-n", 3)
+    assert (code, len(said)) == (0, 1)
+    assert "There is no contact sheet. FileNotFoundError: There is nothing at" in said[0]
+    assert "Then: barlow label y.parquet --labels labels.csv" in output
+    assert len(table(work / "labels.csv")) == 3
+    code, output, _ = barlow("suggest", "y.parquet", "-n", 3, "--sheet", "mine.html")
+    assert (code, "There is nothing at" in output) == (2, True)
+    succeeds("suggest", "y.parquet", "-n", 3, "--images", "moved")
+    assert (work / "labels.html").exists()
+
+
 def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
     given = {name: f"={label}" for name, label in classes.items() if name != "in/0.png"}
     given = dict([*given.items()][:20])

@@ -1,5 +1,6 @@
 """Commands from few labels to a classifier: suggest, label."""
 
+import contextlib
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,9 +47,11 @@ def suggest(
     seed: options.Seed = 0,
 ) -> None:
     """Say which images to label next, in a list to fill in."""
-    from barlow import labelling, report  # noqa: PLC0415
+    from barlow import errors, labelling, report  # noqa: PLC0415
 
     out = labelling.check_list(out or _own_list(labels))
+    # Where images are gone the list is there still; only a sheet that was asked for is an error.
+    no_sheet = contextlib.nullcontext() if sheet else errors.as_warning("There is no contact sheet")
     sheet = report.check_sheet(sheet or out.with_suffix(".html"))
     found = labelling.suggest(vectors, n, labels, seed=seed, track=show.track)
     found.write(out)
@@ -58,8 +61,9 @@ def suggest(
     }
     kinds = ", ".join(f"{count} {reason}" for reason, count in counts.items())
     show.say(f"{len(found.images)} images to label ({kinds}): fill in the column label of {out}.")
-    if (drawn := report.sheet_of_suggestions(vectors, found, sheet, images)) is not None:
-        show.say(f"What they look like, in the same order: {drawn}")
+    with no_sheet:
+        if (drawn := report.sheet_of_suggestions(vectors, found, sheet, images)) is not None:
+            show.say(f"What they look like, in the same order: {drawn}")
     show.say(f"Then: barlow label {vectors} --labels {out} --out classifier")
 
 
