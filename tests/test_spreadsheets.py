@@ -93,6 +93,11 @@ def test_every_dialect_of_spreadsheets_is_read(name, content, tmp_path):
     assert spreadsheets.read(tmp_path / name)[:2] == (["path", "label"], [["a b", "c"]])
 
 
+def test_a_row_of_spaces_alone_is_empty_also_where_they_are_marked(tmp_path):
+    spreadsheets.write(tmp_path / "x.csv", ["path", "label"], [["\r", "\t"], [" ", ""], ["a", ""]])
+    assert spreadsheets.read(tmp_path / "x.csv").rows == [["a", ""]]
+
+
 def test_short_rows_are_filled_and_long_ones_cut(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1\n1,2,3\n")
     found = spreadsheets.read(tmp_path / "x.csv")

@@ -52,9 +52,9 @@ def read(path: pathlib.Path) -> Table:
     table = Table([name.strip().lower() for name in next(reader, [])], [], [])
     line = before + reader.line_num + 1
     for row in reader:
-        if any(cell.strip() for cell in row):
-            cells = [*map(from_cell, row), *[""] * len(table.columns)]
-            table.rows.append(cells[: len(table.columns)])
+        cells = [*map(from_cell, row)]
+        if any(cell.strip() for cell in cells):
+            table.rows.append((cells + [""] * len(table.columns))[: len(table.columns)])
             table.lines.append(line)
         line = before + reader.line_num + 1
     return table
