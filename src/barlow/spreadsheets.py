@@ -53,7 +53,7 @@ def read(path: pathlib.Path) -> Table:
     line = before + reader.line_num + 1
     for row in reader:
         cells = [*map(from_cell, row)]
-        if any(cell.strip() for cell in cells):
+        if any(cells):
             table.rows.append((cells + [""] * len(table.columns))[: len(table.columns)])
             table.lines.append(line)
         line = before + reader.line_num + 1

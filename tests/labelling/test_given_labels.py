@@ -43,7 +43,7 @@ def read(images, labels):
         "sep=;\r\npath;label\r\na/1.png;cat\r\n;\r\nb/café.png;dög\r\na/2.png;".encode(),
         "path\tlabel\r\na/1.png\tcat\r\nb/café.png\tdög\r\na/2.png\t\r\n".encode("utf-16"),
         "path,label\r\na/1.png,cat\r\nb/café.png,dög\r\na/2.png,\r\n".encode("cp1252"),
-        "label,note,path\n cat ,,a\\1.png\ndög,,b\\café.png\n,,a\\2.png\n".encode(),
+        "label,note,path\n cat ,,a\\1.png\ndög,,b\\café.png\n,,a\\2.png\n , , \n ,x,\n".encode(),
         "file_name,label\n./a/1.png,cat\ncafé.png,dög\nD:\\old\\a\\2.png,\n".encode(),
         "path,label\na/1.png,cat\na/1.png,cat\na/1.png,\nb/cafe\u0301.png,dög\na/2.png,".encode(),
     ],

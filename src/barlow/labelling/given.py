@@ -166,10 +166,11 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
         (name, label, f" in {what} {line} of {printable(path)}")
         for name, label, line in read_rows(path)
     ]
-    unnamed = next((where for name, label, where in pairs if not name and label), None)
-    if unnamed:
-        raise InvalidInput(f"A label has no image: the path is empty{unnamed}. Fill it in.")
-    return _placed(embeddings, [pair for pair in pairs if pair[0]], printable(path))
+    named = [pair for pair in pairs if pair[0] and pair[0].strip()]
+    for name, label, where in pairs:
+        if not (name and name.strip()) and as_label(label) != NONE:
+            raise InvalidInput(f"A label has no image: the path is empty{where}. Fill it in.")
+    return _placed(embeddings, named, printable(path))
 
 
 def _check_no_predictions(path: pathlib.Path) -> None:
