@@ -300,7 +300,7 @@ def test_fine_tuning_says_what_it_is_worth_and_writes_what_is_taken(work, classe
     (work / "photos").mkdir()
     for number, pixels in enumerate(images.pixels):
         Image.fromarray(pixels[..., 0]).save(work / "photos" / f"{number}.png")
-    encoder_of(1).save(work / "blind.keras")
+    encoder_of(2).save(work / "blind.keras")
     succeeds("embed", "blind.keras", "photos", "--out", "y.parquet")
     rows = [f"{number}.png,{('upright', 'across')[each]}" for number, each in enumerate(numbers)]
     (work / "labels.csv").write_text("\n".join(["path,label", *rows[:400]]))

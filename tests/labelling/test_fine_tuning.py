@@ -20,12 +20,12 @@ def fitted_of(encoder, images, numbers, labels):
 
 def test_an_encoder_that_sees_little_is_tuned_and_the_classifier_is_consistent(tmp_path):
     images, numbers = lines(500)
-    encoder_of(1).save(tmp_path / "encoder.keras")
+    encoder_of(2).save(tmp_path / "encoder.keras")
     before = (tmp_path / "encoder.keras").read_bytes()
     fitted = fitted_of(tmp_path / "encoder.keras", images, numbers, 400)
     tuned = labelling.fine_tune(fitted, tmp_path / "encoder.keras", images)
     assert (tmp_path / "encoder.keras").read_bytes() == before
-    assert tuned.before < 0.75
+    assert tuned.before < 0.8  # a fifth of the images is missed
     assert 0 < tuned.low < tuned.accuracy - tuned.before < tuned.high
     assert tuned.verdict.endswith("points: it is taken.")
     assert f"gets {tuned.accuracy:.3f} right, the frozen one {tuned.before:.3f};" in tuned.verdict
@@ -70,7 +70,7 @@ def test_what_is_not_plainly_better_is_not_taken_and_nothing_changes():
 @pytest.mark.once
 def test_the_encoder_in_memory_stays_as_it_is_where_the_tuned_one_is_taken(tmp_path):
     images, numbers = lines(500)
-    encoder = encoder_of(1)
+    encoder = encoder_of(2)
     fitted = fitted_of(encoder, images, numbers, 400)
     tuned = labelling.fine_tune(fitted, encoder, images)
     assert tuned.encoder is not None

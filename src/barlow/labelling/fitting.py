@@ -64,8 +64,8 @@ class Fitted:
         choice: The method, and why it was taken.
         scores: What it gets right, estimated; ``None`` if there are too few labels to tell.
         probabilities: Of all images of the collection, ``[images, classes]``.
-        held_out: What the other labels say of each labelled image, ``[labels, classes]``,
-            probabilities; NaN where its class has no other label.
+        held_out: What the graph says of each labelled image from the other labels, whichever method
+            was chosen: probabilities, ``[labels, classes]``; NaN where its class has no other one.
     """
 
     embeddings: Embeddings
@@ -136,10 +136,11 @@ def fit(
 
     Args:
         collection: File of vectors, or vectors of anything (:class:`barlow.Embeddings`).
-        labels: CSV with the columns ``path`` and ``label``, another list, a folder with one
-            subfolder per class, or several of these; a mapping from names of images to labels; or
-            a label for every image, ``[images]``, where ``None``, ``""``, NaN, and ``-1`` among
-            whole numbers, are none. Defaults to ``None``: the labels that the collection has.
+        labels: CSV with the columns ``path`` and ``label``, another list, or a folder with one
+            subfolder per class; several of these as a list of :class:`pathlib.Path`. A mapping
+            from names of images to labels. Or a label for every image, ``[images]``, where
+            ``None``, ``""``, NaN, and ``-1`` among whole numbers, are none. Defaults to ``None``:
+            the labels that the collection has.
         method: ``"graph"``, ``"linear"`` or ``"both"``, see :mod:`barlow.labelling.heads`. Defaults
             to ``"auto"``, see :mod:`barlow.labelling.choosing`.
         seed: Seed of folds and draws. Defaults to 0.
@@ -198,7 +199,8 @@ def fit_some(
     probabilities = head(embeddings.vectors)
     others = np.delete(probabilities, given.rows, axis=0)
     scores = choosing.score(held_out, numbers, choice, others)
-    said = np.exp(choosing.log_softmax(held_out.logits[choice.method] / choice.temperature))
+    graph = choosing.choose(held_out, numbers, "graph")
+    said = np.exp(choosing.log_softmax(held_out.logits["graph"] / graph.temperature))
     said[~held_out.can] = np.nan
     return Fitted(embeddings, given, head, choice, scores, probabilities, said)
 

@@ -96,7 +96,7 @@ def check_place(out: str | os.PathLike[str], *, overwrite: bool = False) -> path
     out = as_path(out)
     if out.suffix == ".keras":
         raise InvalidInput(f"A classifier is a folder that has {MODEL}. Received: {out}.")
-    is_classifier = (out / RESULTS).is_file()
+    is_classifier = any((out / name).is_file() for name in (MODEL, RESULTS))  # or a part of one
     if is_classifier and not overwrite:
         raise FileExistsError(
             f"There is a classifier at {out} already. Replace it (--overwrite, overwrite=True) or "
