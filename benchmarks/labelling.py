@@ -36,6 +36,8 @@ import numpy as np
 from _results import RESULTS, machine, save
 from _tables import table
 from matplotlib.figure import Figure
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 import barlow
 from barlow import data, labelling
@@ -251,6 +253,7 @@ def judge(
     for method in ("graph", "linear", "both"):
         head = fitted.head.with_choice(method, 1.0)
         found[method] = float(np.mean(classes[head(new).argmax(axis=1)] == true))
+    found["probe"] = probe(pool, test, labelled)
     sure = fitted.head(new)
     right = classes[sure.argmax(axis=1)] == true
     model = labelling.from_vectors(new.shape[1], fitted.head)
@@ -272,6 +275,14 @@ def judge(
             "covers": bool(low <= found["auto"] <= high),
         }
     return found
+
+
+def probe(pool: barlow.Embeddings, test: Vectors, labelled: dict[str, str]) -> float:
+    """Accuracy on new images of a regression on standardised vectors alone."""
+    scaler = StandardScaler().fit(pool.vectors)
+    x = scaler.transform(pool.vectors[[int(path) for path in labelled]])
+    model = LogisticRegression(max_iter=2000).fit(x, [*labelled.values()])
+    return float(model.score(scaler.transform(test[0]), test[1]))
 
 
 def from_scratch(name: str, arguments: Any, labelled: dict[str, str], test: Vectors) -> float:
@@ -329,12 +340,12 @@ def draw(rows: list[dict[str, Any]]) -> None:
     figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for way, method, color in (
-            ("random", "linear", "#999999"),
-            ("suggested", "linear", "#d55e00"),
+            ("random", "probe", "#999999"),
+            ("random", "auto", "#d55e00"),
             ("suggested", "auto", "#0072b2"),
         ):
             own = [row for row in rows if row["set"] == name and row["chosen"] == way]
-            label = f"{way} labels, {'what barlow chose' if method == 'auto' else method}"
+            label = f"{way} labels, {'what was taken' if method == 'auto' else 'regression'}"
             axes.plot(
                 [row["labels"] for row in own],
                 [row[method] for row in own],
@@ -343,6 +354,8 @@ def draw(rows: list[dict[str, Any]]) -> None:
                 label=label,
             )
         axes.set(xscale="log", title=name, xlabel="labels", ylabel="accuracy on new images")
+        axes.set_xticks(COUNTS[name], [str(count) for count in COUNTS[name]])
+        axes.minorticks_off()
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
     figure.savefig(RESULTS / "labelling.png", dpi=110)
