@@ -7,12 +7,14 @@ name or a label may. Such a cell is written with an apostrophe before it, which 
 import codecs
 import csv
 import io
+import os
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from barlow.errors import InvalidInput
+from barlow.paths import as_path
 
 _DELIMITERS = ",;\t|"
 _FIRST = 4096  # bytes that tell whether a file is text
@@ -78,6 +80,25 @@ def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[An
     text = stream.getvalue()
     encoding = "utf-8" if text.isascii() else "utf-8-sig"
     path.write_bytes(text.encode(encoding, "backslashreplace"))
+
+
+def check_place(path: str | os.PathLike[str], what: str) -> pathlib.Path:
+    """The path, if a table can have it; to be asked before computing.
+
+    Args:
+        path: The file.
+        what: What the table is, for messages, such as ``"A plan"``.
+
+    Raises:
+        FileNotFoundError: If its folder is not there.
+        InvalidInput: If it is not called ``*.csv``.
+    """
+    path = as_path(path)
+    if path.suffix.lower() != ".csv":
+        raise InvalidInput(f"{what} is called *.csv. Received: {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
+    return path
 
 
 def text_of(path: pathlib.Path) -> str:

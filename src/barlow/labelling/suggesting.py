@@ -28,7 +28,6 @@ from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
 from barlow.labelling.fitting import ENOUGH, fit_some, some_of
 from barlow.labelling.naming import Names
-from barlow.paths import as_path
 from barlow.progress import Track, silent
 
 with errors.extra("cli", "Labelling"):
@@ -143,12 +142,7 @@ def check_list(path: str | os.PathLike[str]) -> pathlib.Path:
         FileNotFoundError: If its folder is not there.
         InvalidInput: If it is not called ``*.csv``.
     """
-    path = as_path(path)
-    if path.suffix.lower() != ".csv":
-        raise InvalidInput(f"A list to fill in is called *.csv. Received: {path}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
-    return path
+    return spreadsheets.check_place(path, "A list to fill in")
 
 
 def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:

@@ -22,7 +22,6 @@ from barlow.neighbours.exact import similarities
 from barlow.neighbours.groups import Groups, Preference, between, within
 from barlow.neighbours.kept import graph
 from barlow.neighbours.whole import SecondLook
-from barlow.paths import as_path
 from barlow.progress import Track, silent
 
 COLUMNS = ("group", "path", "keep", "similarity", "reason")
@@ -86,12 +85,7 @@ def check_plan(path: str | os.PathLike[str]) -> pathlib.Path:
         FileNotFoundError: If its folder is not there.
         InvalidInput: If it is not called ``*.csv``.
     """
-    path = as_path(path)
-    if path.suffix.lower() != ".csv":
-        raise InvalidInput(f"A plan is called *.csv. Received: {path}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
-    return path
+    return spreadsheets.check_place(path, "A plan")
 
 
 def duplicates(
