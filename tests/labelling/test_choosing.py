@@ -73,7 +73,7 @@ def test_what_is_sure_as_often_as_it_is_right_is_calibrated():
 
 
 def held_out_of(graph, linear, can=None):
-    logits = {"graph": graph, "linear": linear, "both": graph + linear}
+    logits = {"graph": graph, "linear": linear, "both": graph + linear / 2}
     return HeldOut(logits, np.ones(len(graph), bool) if can is None else can)
 
 
@@ -96,7 +96,7 @@ def test_a_method_is_taken_against_the_rule_only_if_it_is_plainly_better():
     strengths = np.full((2, 10, 1), 3.0)
     strengths[0, 0], strengths[1, 1] = 0.0, 1.0  # on one image better, on another one worse
     first, second = strengths * logits_that_say(few, 1.0)
-    hardly = HeldOut({"graph": first, "linear": -first, "both": 1.9 * second}, np.ones(10, bool))
+    hardly = HeldOut({"graph": first, "linear": -first, "both": 1.2 * second}, np.ones(10, bool))
     choice = choosing.choose(hardly, few)
     assert choice.log_loss["both"] < choice.log_loss["graph"]
     assert (choice.method, "usually best" in choice.why) == ("graph", True)
@@ -146,7 +146,7 @@ def test_too_few_labels_give_no_figures():
     assert "only 9 labels are of classes with at least two" in choice.why
     assert choosing.score(held_out_of(good, good, can), numbers, choice, NONE) is None
     choice = choosing.choose(held_out_of(good, good, can), numbers, "both")
-    assert (choice.method, choice.temperature) == ("both", 1.9)
+    assert (choice.method, choice.temperature) == ("both", 1.2)
 
 
 def rings(count, random):

@@ -35,7 +35,7 @@ FEW = 6
 """Labels per class below which the graph is taken, unless another method is plainly better."""
 
 _LEAST = 10  # labels of classes with at least two, to say anything of accuracy
-_USUAL = {"graph": 1.0, "linear": 1.0, "both": 1.9}  # temperatures
+_USUAL = {"graph": 1.0, "linear": 1.0, "both": 1.2}  # temperatures
 _WEIGHT = 10.0  # of the prior: 1 / variance of the logarithm
 _BOUNDS = (-2.5, 2.5)  # of the logarithm
 _Z = 1.959964  # of a 95 % interval

@@ -7,7 +7,7 @@
 ``linear``
     Logistic regression in the same space.
 ``both``
-    The product of the two.
+    The product of the graph and the root of the regression, which is surer than it should be.
 
 The logits of all are divided by a temperature (Guo et al., 2017, "On calibration of modern neural
 networks").
@@ -28,6 +28,9 @@ SHARPNESS = 20.0
 
 FLOOR = 1e-6
 """Smallest probability of the graph: where no label has come to."""
+
+SHARE = 0.5
+"""Weight of the logits of the regression in both, where those of the graph have 1."""
 
 _BLOCK = 4096  # rows at a time
 
@@ -73,7 +76,8 @@ class Head:
         if self.method != "linear":
             logits += np.log(by_anchors(units, self.anchors, self.anchor_labels))
         if self.method != "graph":
-            logits += log_softmax(units.astype("float64") @ self.weights + self.bias)
+            share = SHARE if self.method == "both" else 1.0
+            logits += share * log_softmax(units.astype("float64") @ self.weights + self.bias)
         return logits
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from barlow import errors
 from barlow.evaluation.regularization import GRID, choose, regression, threads_for
 from barlow.labelling import spreading
-from barlow.labelling.heads import FLOOR, Head, weights_of
+from barlow.labelling.heads import FLOOR, SHARE, Head, weights_of
 from barlow.labelling.space import Space
 from barlow.progress import Track, silent
 
@@ -23,7 +23,7 @@ with errors.extra("cli", "Labelling"):
     from sklearn.model_selection import StratifiedKFold
 
 _LENGTH = 11.3  # of the vectors of a regression: about 1 for each of 128 components
-_ANCHORS = 4096  # drawn from the collection; and as many of the labelled images
+_ANCHORS = 8192  # drawn from the collection; and as many of the labelled images
 _ALONE = 50  # labels, up to which each is a fold of its own
 _FOLDS, _FEWER, _MANY = 10, 5, 2000  # folds; and of more than 2,000 labels
 
@@ -124,7 +124,7 @@ def _held_out(task: Task, graph: _Graph, x: NDArray[Any], c: float, track: Track
         similar /= np.maximum(similar.sum(axis=1, keepdims=True), np.finfo("float32").tiny)
         by_graph[out] = np.log(similar @ graph.probabilities(fold) + FLOOR)
         by_linear[out] = _log_probabilities(x, task.numbers, out, c, len(task.classes))
-    logits = {"graph": by_graph, "linear": by_linear, "both": by_graph + by_linear}
+    logits = {"graph": by_graph, "linear": by_linear, "both": by_graph + SHARE * by_linear}
     return HeldOut(logits, np.bincount(task.numbers)[task.numbers] > 1)
 
 

@@ -3,7 +3,7 @@
 images -> encoder -> Dense "space" -> unit length -> Dense "anchors" -> softmax
                   |                                  -> Dense "anchor_labels" -> log    (graph)
                   -> Dense "linear" -> log-softmax                                     (linear)
-sum -> divided by the temperature -> softmax
+sum, the second one with half of its weight -> divided by the temperature -> softmax
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow.labelling.heads import FLOOR, SHARPNESS, Head
+from barlow.labelling.heads import FLOOR, SHARE, SHARPNESS, Head
 from barlow.models.plain import as_float32, without_barlow
 
 _SCALE = "temperature"
@@ -58,6 +58,8 @@ def _probabilities(vectors: Any, head: Head) -> Any:
         linear = _dense(units, "linear", head.weights, head.bias)
         softened = keras.layers.Activation("log_softmax", name="log_softmax", dtype="float32")
         logits.append(softened(linear))
+    if head.method == "both":
+        logits[1] = keras.layers.Rescaling(SHARE, name="share", dtype="float32")(logits[1])
     both = keras.layers.Add(name="both", dtype="float32")
     total = both(logits) if len(logits) > 1 else logits[0]
     # One number would do, but a layer with weights can carry the names of the classes, too: an
