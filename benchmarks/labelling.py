@@ -1,7 +1,8 @@
 """From few labels to a classifier: what suggested labels and each method are worth.
 
     pip install 'barlow[tensorflow,bench]'
-    python benchmarks/labelling.py [--only SET ...] [--draws 10] [--work FOLDER] [--ablate]
+    python benchmarks/labelling.py [--only SET ...] [--ways WAY ...] [--draws 10] [--work FOLDER]
+        [--scratch] [--fine-tune] [--ablate]
 
 An encoder learns from all images of a set without labels, by `barlow.pretrain`. Some of them are
 the pool: 10,000 training images of Fashion-MNIST, another 10,000 in every draw, three quarters of
@@ -14,7 +15,10 @@ Rows have, as means over draws: every method of `barlow.labelling.fit`, what it 
 on the rest of the pool, the expected calibration error on new images (15 bins of equal width), and
 in how many draws the 95 % interval that it says has the accuracy on new images in it. With
 `--scratch` a network of the same kind is trained from scratch on the same labels, first draw alone.
-With scikit-activeml installed, its TypiClust is a third way to choose labels.
+With scikit-activeml installed, its TypiClust is a third way to choose labels, and its margin
+sampling after the first ones of TypiClust a fourth one. `--fine-tune` trains the encoder of
+Fashion-MNIST on with the suggested labels, three draws. `--ways` measures some ways anew and keeps
+the rest.
 
 Whatever was chosen while this was made (neighbours, alpha, the space, the prior of the temperature)
 was chosen on the training images of Fashion-MNIST and on the other sets; never on the test images
@@ -23,6 +27,7 @@ of Fashion-MNIST. `--ablate` leaves parts of the method away, on training images
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -53,7 +58,9 @@ COUNTS = {
     "tables": (20, 50, 100, 200, 500),
 }
 BINS = 15
-PEER, PEER_DRAWS, PEER_MOST = "TypiClust of scikit-activeml", 3, 100
+PEERS = ("TypiClust of scikit-activeml", "margin of scikit-activeml")
+PEER_DRAWS, PEER_MOST = 3, 100
+TUNED = (100, 200, 1000)  # labels
 STEPS, BATCH_SIZE, RATE = 400, 64, 1e-3  # of a network from scratch
 Vectors = tuple[np.ndarray, np.ndarray]  # and labels
 
@@ -61,11 +68,13 @@ Vectors = tuple[np.ndarray, np.ndarray]  # and labels
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=COUNTS, default=list(COUNTS), metavar="SET")
+    parser.add_argument("--ways", nargs="+", choices=ways(), default=list(ways()), metavar="WAY")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--data", default=DATA, help="folder with the IDX files of Fashion-MNIST")
     parser.add_argument("--stamps", default=STAMPS, help="folder with the stamps of Tux Paint")
     parser.add_argument("--work", help="folder that keeps runs and vectors for another time")
     parser.add_argument("--scratch", action="store_true", help="also train from scratch")
+    parser.add_argument("--fine-tune", action="store_true", help="train the encoder on, too")
     parser.add_argument("--ablate", action="store_true", help="parts left away, training images")
     arguments = parser.parse_args()
 
@@ -79,13 +88,19 @@ def main() -> None:
             save("labelling_parts", rows)
             print(table(rows))
             return
+        if arguments.fine_tune:
+            rows = fine_tuned(work, arguments)
+            save("labelling_tuned", rows)
+            print(table(rows))
+            return
         for name in arguments.only:
             vectors = learned(name, work, arguments)
             rows = [
                 {"set": name, **row, "machine": machine()}
                 for row in measure(name, vectors, arguments)
             ]
-            results = [row for row in results if row["set"] != name] + rows
+            new = {(row["set"], row["chosen"]) for row in rows}
+            results = [row for row in results if (row["set"], row["chosen"]) not in new] + rows
             results.sort(key=lambda row: list(COUNTS).index(row["set"]))
             save("labelling", results)
     draw(results)
@@ -96,16 +111,17 @@ def measure(name: str, vectors: dict[str, Any], arguments: Any) -> list[dict[str
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for number in range(arguments.draws):
         pool, test = split(vectors, number)
-        for way, choose in ways().items():
-            if way == PEER and number >= PEER_DRAWS:
+        for way in arguments.ways:
+            if way in PEERS and number >= PEER_DRAWS:
                 continue
+            choose = ways()[way]
             labelled: dict[str, str] = {}
             for count in COUNTS[name]:
-                if way == PEER and count > PEER_MOST:
+                if way in PEERS and count > PEER_MOST:
                     break
                 labelled = choose(pool, labelled, count, number)
                 scores = judge(pool, test, labelled, number)
-                if arguments.scratch and number == 0 and way != PEER and name in IMAGES:
+                if arguments.scratch and number == 0 and way not in PEERS and name in IMAGES:
                     scores["scratch"] = from_scratch(name, arguments, labelled, test)
                 found.setdefault((way, count), []).append(scores)
                 print(name, number, way, count, scores, flush=True)
@@ -152,21 +168,29 @@ def ways() -> dict[str, Callable[..., dict[str, str]]]:
         rows = np.random.default_rng(number).permutation(len(pool))[:count]
         return {str(row): pool.labels[row] for row in rows}
 
-    def peer(pool: Any, labelled: dict[str, str], count: int, number: int) -> dict[str, str]:
+    def peer(pool: Any, labelled: dict[str, str], count: int, number: int, margin=False) -> Any:
         units = space.fit(pool.vectors)(pool.vectors)
         classes, numbers = np.unique(pool.labels, return_inverse=True)
         known = np.full(len(pool), np.nan)
         rows = [int(path) for path in labelled]
         known[rows] = numbers[rows]
-        query = TypiClust(missing_label=np.nan, random_state=number)
-        chosen = query.query(units, known, batch_size=count - len(labelled))
+        if margin and len(set(labelled.values())) > 1:
+            query = UncertaintySampling(method="margin_sampling", random_state=number)
+            learner = SklearnClassifier(
+                LogisticRegression(max_iter=2000), classes=range(len(classes))
+            )
+            chosen = query.query(units, known, learner, batch_size=count - len(labelled))
+        else:
+            query = TypiClust(missing_label=np.nan, random_state=number)
+            chosen = query.query(units, known, batch_size=count - len(labelled))
         return labelled | {str(row): str(classes[numbers[row]]) for row in chosen}
 
-    found = {"suggested": suggested, "random": drawn}
+    found: dict[str, Any] = {"suggested": suggested, "random": drawn}
     with contextlib.suppress(ImportError):
-        from skactiveml.pool import TypiClust
+        from skactiveml.classifier import SklearnClassifier
+        from skactiveml.pool import TypiClust, UncertaintySampling
 
-        found[PEER] = peer
+        found |= dict(zip(PEERS, (peer, functools.partial(peer, margin=True)), strict=True))
     return found
 
 
@@ -238,6 +262,33 @@ def from_scratch(name: str, arguments: Any, labelled: dict[str, str], test: Vect
     answers = logits(encoder.predict(new, batch_size=500, verbose=0))
     answers = keras.ops.convert_to_numpy(answers).argmax(axis=1)
     return float(np.mean(classes[answers] == test[1]))
+
+
+def fine_tuned(work: pathlib.Path, arguments: Any) -> list[dict[str, Any]]:
+    """What training the encoder on is worth, on new images of Fashion-MNIST."""
+    vectors = learned("fashion_mnist", work, arguments)
+    encoder = barlow.runs.load_encoder(work / "run-fashion_mnist")
+    pixels, new = IMAGES["fashion_mnist"](arguments)
+    rows = []
+    for number in range(min(arguments.draws, PEER_DRAWS)):
+        pool, (x, true) = split(vectors, number)
+        order = np.random.default_rng(number).permutation(len(pixels))[: len(pool)]
+        images, labelled = barlow.data.Images(pixels[order], names=pool.names), {}
+        for count in TUNED:
+            labelled = ways()["suggested"](pool, labelled, count, number)
+            fitted = labelling.fit(pool, labelled, seed=number)
+            tuned = labelling.fine_tune(fitted, encoder, images, seed=number)
+            row = {"draw": number, "labels": count, "taken": tuned.encoder is not None}
+            row |= {"held out, frozen": tuned.before, "held out, tuned": tuned.accuracy}
+            classes = np.array(fitted.classes)
+            row["new, frozen"] = float(np.mean(classes[fitted.head(x).argmax(axis=1)] == true))
+            if tuned.encoder is not None:
+                again = barlow.embed(tuned.encoder, new).vectors
+                said = classes[tuned.fitted.head(again).argmax(axis=1)]
+                row["new, tuned"] = float(np.mean(said == true))
+            rows.append(row)
+            print(row, flush=True)
+    return rows
 
 
 def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
