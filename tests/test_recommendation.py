@@ -16,7 +16,8 @@ from barlow import recommendation
 AUTHORS = {128: 0.7, 256: 0.4, 512: 0.3, 1024: 0.25, 2048: 0.2, 4096: 0.2}
 OPEN = dataclasses.asdict(barlow.Settings())
 NOT_RECOMMENDED = {
-    "micro_batch_size", "ema", "dtype_policy", "jit_compile", "steps_per_execution", "seed"
+    "minutes", "micro_batch_size", "ema", "dtype_policy", "jit_compile", "steps_per_execution",
+    "seed",
 }  # fmt: skip
 
 

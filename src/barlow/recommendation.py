@@ -104,6 +104,9 @@ def recommend(
     steps = images // batch_size
     _choose_optimizer(choose, chosen["encoder"], batch_size)
     _choose_epochs(choose, steps)
+    if given.minutes is not None:
+        measured = "what fits into the minutes here, measured"
+        reasons["epochs"] = measured if given.epochs else f"until {measured} when training begins"
     if steps % given.steps_per_execution:
         raise InvalidInput(
             f"The {steps} steps of an epoch must be a multiple of `steps_per_execution`. "

@@ -204,6 +204,8 @@ class Summary(NamedTuple):
     """Loss of unrelated embeddings; see :func:`barlow.losses.levels`."""
     floor: float
     """Loss of perfect embeddings, from sampling noise."""
+    planned_seconds: float | None
+    """That the epochs were to take; ``None`` of a training without a time."""
 
 
 def summary(run: str | os.PathLike[str]) -> Summary:
@@ -216,7 +218,9 @@ def summary(run: str | os.PathLike[str]) -> Summary:
         is_complete(run),
         sum(row["seconds"] for row in rows),
         {name: value for row in rows for name, value in row.items()},
-        *levels.values(),
+        levels["loss_at_start"],
+        levels["loss_floor"],
+        config.get("planned_seconds"),
     )
 
 

@@ -113,6 +113,12 @@ class Settings:
     )
     lambda_: float | None = _setting(None, "Weight of the redundancy term, unitless.", at_least=0)
     epochs: int | None = _setting(None, "Passes over the images.", at_least=1)
+    minutes: float | None = _setting(
+        None,
+        "Time to train in, in minutes: as many epochs as fit, planned from a short trial.",
+        unset="as long as the epochs take",
+        above=0,
+    )
     batch_size: int | None = _setting(
         None, "Images per step; all of them if there are fewer.", at_least=2
     )

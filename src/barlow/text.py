@@ -22,6 +22,28 @@ def printable(text: object) -> str:
     )
 
 
+def duration(seconds: float) -> str:
+    """A time in words, of two units at most.
+
+    Args:
+        seconds: At least 0.
+
+    Example:
+        >>> from barlow.text import duration
+        >>> duration(42.3), duration(750), duration(3 * 3600 + 300), duration(200_000)
+        ('42 s', '12 min', '3 h 5 min', '2 d 8 h')
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    return "{} d {} h".format(*divmod(hours, 24))
+
+
 def as_code(instance: Any) -> str:
     """A dataclass as code, with those of its fields that are not their defaults.
 

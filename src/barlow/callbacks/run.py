@@ -46,7 +46,7 @@ def usual(
         >>> [type(callback).__name__ for callback in usual]
         ['Rank', 'TensorBoard']
     """
-    every = max(1, epochs // _LOOKS)
+    every = epochs_between_looks(epochs)
     watching: list[keras.callbacks.Callback] = []
     if probe is None:
         chosen = data.sample(images, _PICTURES, seed)
@@ -63,3 +63,8 @@ def usual(
         pixels, labels = (None, None) if shown is None else (shown.pixels, shown.labels)
         watching.append(TensorBoard(log_dir, pixels, labels, every))
     return watching
+
+
+def epochs_between_looks(epochs: int) -> int:
+    """After how many epochs the callbacks of :func:`usual` look at the encoder, of so many."""
+    return max(1, epochs // _LOOKS)

@@ -166,6 +166,8 @@ def _pretrain(images: Any, out: pathlib.Path, settings: Settings, **ways: Any) -
     from barlow import runs  # noqa: PLC0415
     from barlow.cli.progress import TrainingProgress  # noqa: PLC0415
 
+    if settings.minutes is not None:
+        show.say(f"Planning how many epochs fit into {settings.minutes:g} minutes.")
     with TrainingProgress(out) as progress:
         run = barlow.pretrain(images, out, settings, callbacks=[progress], **ways)
     if show.console.quiet:

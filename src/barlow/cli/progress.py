@@ -1,17 +1,42 @@
 """A training on the terminal. Imported by the commands that train: it needs Keras."""
 
+import datetime
 import pathlib
+import time
 from typing import Any
 
 import keras
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from barlow import runs
 from barlow.cli import show
+from barlow.text import duration
+
+_FIRST, _STEPS, _SECONDS = 2, 10, 3.0  # steps that compile; steps and seconds to judge by
+
+
+class _End(ProgressColumn):
+    """The time of the clock at which the work ends."""
+
+    max_refresh = 1.0
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None else f"ends {_clock(left)}", style="progress.remaining")
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Settings and their reasons once, then a bar: loss, its terms, time left.
+    """Settings and their reasons once, then a bar: loss, its terms, time left and its end.
+
+    After the first steps it says how long the training will take.
 
     Args:
         run: Folder of the run, whose ``config.json`` is there when training begins.
@@ -24,10 +49,12 @@ class TrainingProgress(keras.callbacks.Callback):
             *Progress.get_default_columns()[:2],
             TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
+            _End(),
             console=show.console,
             transient=True,
         )
         self._run, self._task = run, None
+        self._steps, self._begin = 0, None
 
     def __enter__(self) -> "TrainingProgress":
         return self
@@ -51,8 +78,10 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar."""
         if self._task is not None:
-            done = (batch + 1) / self.params["steps"]
-            self._progress.update(self._task, completed=self._epoch + done)
+            done = self._epoch + (batch + 1) / self.params["steps"]
+            self._progress.update(self._task, completed=done)
+            self._steps += 1
+            self._say_how_long(done)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the loss and its terms."""
@@ -60,3 +89,22 @@ class TrainingProgress(keras.callbacks.Callback):
             terms = " ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
             status = f"epoch {epoch + 1}/{self._epochs}: {terms}"
             self._progress.update(self._task, status=status)
+
+    def _say_how_long(self, done: float) -> None:
+        """Once, when some steps are done; the first ones compile and do not count."""
+        now = time.perf_counter()
+        if self._steps == _FIRST:
+            self._begin = now, done
+        if self._begin is None or self._steps < _STEPS or now - self._begin[0] < _SECONDS:
+            return
+        begin, before = self._begin
+        left = (now - begin) * (self._epochs - done) / (done - before)
+        show.say(f"Training takes about {duration(left)} here, until {_clock(left)}.")
+        self._begin = None
+
+
+def _clock(seconds: float) -> str:
+    """The time of the clock in some seconds; with the day, if that is another one."""
+    now = datetime.datetime.now()
+    end = now + datetime.timedelta(seconds=seconds)
+    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%d %b %H:%M}"

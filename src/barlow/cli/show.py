@@ -125,8 +125,9 @@ def training(ended: "runs.Summary") -> None:
         )
     elif ended.epochs < ended.planned:
         console.print(f"A callback ended training after epoch {ended.epochs} of {ended.planned}.")
+    planned = ended.planned_seconds and f", planned for {ended.planned_seconds:.0f} s"
     console.print(
-        f"Trained {ended.epochs} epochs in {ended.seconds:.0f} s. "
+        f"Trained {ended.epochs} epochs in {ended.seconds:.0f} s{planned or ''}. "
         f"Loss {metrics['loss']:.4g} = invariance {metrics['invariance']:.4g} + redundancy "
         f"{metrics['redundancy']:.4g}. Unrelated embeddings would have {ended.start:.4g}, "
         f"perfect ones {ended.floor:.4g} from sampling noise."

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from barlow.data.fingerprint import Fingerprint, differences, fingerprint
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
 from barlow.settings import Settings
-from barlow.training import checkpoints, interrupts, processes
+from barlow.training import checkpoints, interrupts, planning, processes
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -27,7 +28,8 @@ from barlow.training.networks import Networks, build
 _CORRELATION_FEATURES = 256
 _CORRELATION_IMAGES = 1024
 
-_NO_SETTINGS = ("reasons", "loss_at_start", "loss_floor", "versions")  # in a run's configuration
+# In a run's configuration.
+_NO_SETTINGS = ("reasons", "planned_seconds", "loss_at_start", "loss_floor", "versions")
 
 
 def pretrain(
@@ -52,6 +54,11 @@ def pretrain(
     epoch, as Keras' ``EarlyStopping`` does, completes the run.
 
     As long as it trains, no other process and no other thread can train in the same folder.
+
+    With ``settings.minutes``, what a training costs here is first measured on a short one that is
+    thrown away, and as many epochs are planned as end in that time, counted from this call on. The
+    plan is made once: it stands when the run is resumed, and if the machine gets slower the
+    training takes longer.
 
     Args:
         images: Training images: an array, see :func:`barlow.data.from_array`; a path, a pattern, a
@@ -91,7 +98,8 @@ def pretrain(
         TypeError: If ``images`` is none of these.
         OSError: If nothing can be written in the folder.
         ValueError: If images or settings are not valid, or not those of the run to resume, or if
-            an encoder of the user's own could not be loaded from the run.
+            an encoder of the user's own could not be loaded from the run, or if not even an epoch
+            fits into ``settings.minutes``.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8))
@@ -100,7 +108,16 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
+    begun = time.perf_counter()
     backend.join_processes()
+    plan = None
+    if settings is not None and settings.minutes is not None:
+        runs.check_place(as_path(out), resume=resume, overwrite=overwrite)  # before measuring
+        images = data.as_images(images)
+        ways = {"probe": probe, "from_run": from_run, "devices": devices}
+        there = as_path(out) if resume and runs.is_run(out) else None
+        plan = planning.plan(images, settings, functools.partial(pretrain, **ways), begun, there)
+        settings = dataclasses.replace(settings, epochs=plan.epochs)
     with processes.own_folder(as_path(out)) as folder, backend.on_devices(devices):
         run = runs.check_place(folder, resume=resume, overwrite=overwrite)  # before reading
         resume = resume and runs.is_run(run)
@@ -114,6 +131,7 @@ def pretrain(
                 _check_images(run, images)
             networks = build(images.pixels, settings, from_run)
             config = _config(networks, images, from_run)
+            config["planned_seconds"] = plan and plan.seconds
             if resume:
                 _check_same(runs.read_config(run), config)
             if not stays:

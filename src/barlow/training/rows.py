@@ -100,6 +100,11 @@ def _filled(given: Settings, rows: int) -> Settings:
             f"The views {given.views!r} are views of images, and these are rows of a table. For "
             "rows of pixels set `image_shape`."
         )
+    if given.minutes is not None:
+        raise InvalidInput(
+            "`minutes` plans the training on images, and these are rows of a table, which takes "
+            f"seconds: set `epochs`. Received: minutes={given.minutes:g}."
+        )
     own = {name: value for name, value in vars(given).items() if value not in (None, "auto")}
     filled: dict[str, Any] = {**_DEFAULTS, **own}
     steps = rows // min(filled["batch_size"], rows)
