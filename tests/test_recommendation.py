@@ -16,8 +16,8 @@ from barlow import recommendation
 AUTHORS = {128: 0.7, 256: 0.4, 512: 0.3, 1024: 0.25, 2048: 0.2, 4096: 0.2}
 OPEN = dataclasses.asdict(barlow.Settings())
 NOT_RECOMMENDED = {
-    "minutes", "micro_batch_size", "ema", "dtype_policy", "jit_compile", "steps_per_execution",
-    "seed",
+    "weights", "minutes", "micro_batch_size", "ema", "dtype_policy", "jit_compile",
+    "steps_per_execution", "seed",
 }  # fmt: skip
 
 
@@ -109,6 +109,23 @@ def test_the_small_network_has_muon_at_a_rate_by_the_root_of_the_batch(batch_siz
     recommended = recommend(encoder="conv", batch_size=batch_size)
     assert recommended.optimizer == "muon"
     assert recommended.learning_rate == pytest.approx(2e-3 * (batch_size / 256) ** 0.5)
+
+
+@pytest.mark.parametrize("encoder", ["conv", "resnet18", "vit_tiny"])
+@pytest.mark.parametrize("batch_size", [64, 256])
+def test_weights_that_have_been_learned_have_a_tenth_of_the_learning_rate_and_nothing_else(
+    encoder, batch_size, tmp_path
+):
+    (tmp_path / "own.weights.h5").touch()
+    how = {"encoder": encoder, "batch_size": batch_size}
+    random = recommend(**how)
+    start = recommend(**how, weights=str(tmp_path / "own.weights.h5"))
+    assert start.learning_rate == pytest.approx(random.learning_rate / 10, rel=5e-3)
+    assert "not compared here" in start.reasons["learning_rate"]
+    same = {"weights": None, "learning_rate": random.learning_rate, "reasons": random.reasons}
+    assert dataclasses.replace(start, **same) == random
+    given = recommend(**how, weights=start.weights, learning_rate=0.1)
+    assert (given.learning_rate, given.reasons["learning_rate"]) == (0.1, "given")
 
 
 def test_a_batch_is_never_more_than_all_images():

@@ -18,6 +18,10 @@ _PAPER = "Zbontar et al. (2021)"
 _AUTHORS = "github.com/facebookresearch/barlowtwins/issues/7"
 _TRANSFORMERS = "LARS collapses on transformers, as stable-pretraining reports"
 _HERE = "benchmarks/quality_fashion_mnist.py"
+_HEAD_START = (
+    "a tenth of that for random weights, as Kolesnikov et al. (2020, BiT) fine-tune with labels; "
+    "Reed et al. (2022) keep the rate when they train on without; not compared here"
+)
 
 _STEPS = 1200  # of a training, at least
 # Learning rates of LARS by batch size, for 256 images: ResNet-50 on ImageNet, 300 epochs.
@@ -102,7 +106,7 @@ def recommend(
         batch_size = chosen["batch_size"] = images
         reasons["batch_size"] = "all the images"
     steps = images // batch_size
-    _choose_optimizer(choose, chosen["encoder"], batch_size)
+    _choose_optimizer(choose, chosen["encoder"], batch_size, given.weights is not None)
     _choose_epochs(choose, steps)
     if given.minutes is not None:
         measured = "what fits into the minutes here, measured"
@@ -212,15 +216,28 @@ def _choose_epochs(choose: _Choose, steps_per_epoch: int) -> None:
         )
 
 
-def _choose_optimizer(choose: _Choose, encoder: str, batch_size: int) -> None:
+def _choose_optimizer(choose: _Choose, encoder: str, batch_size: int, head_start: bool) -> None:
+    """Choose the optimizer and what belongs to it.
+
+    Args:
+        choose: Takes what is recommended.
+        encoder: Its name.
+        batch_size: Images per step.
+        head_start: Whether the weights have been learned already.
+    """
+
+    def choose_rate(rate: float, reason: str) -> None:
+        tenth = float(f"{rate / 10:.3g}")
+        choose("learning_rate", *((tenth, _HEAD_START) if head_start else (rate, reason)))
+
     if choose("optimizer", *_optimizer(encoder, batch_size)) == "lars":
-        choose("learning_rate", _lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
+        choose_rate(_lars_rate(batch_size), f"for this batch size: {_AUTHORS}")
         choose("weight_decay", 1e-6, f"the code of {_PAPER}")
         return
     if models.is_transformer(encoder):
-        choose("learning_rate", 5e-4, "stable-pretraining's for transformers")
+        choose_rate(5e-4, "stable-pretraining's for transformers")
     else:
-        choose("learning_rate", _adamw_rate(batch_size), f"for this batch size: {_HERE}")
+        choose_rate(_adamw_rate(batch_size), f"for this batch size: {_HERE}")
     choose("weight_decay", 1e-4, "a small one; not compared with others")
 
 

@@ -107,6 +107,11 @@ class Settings:
     encoder: str = _setting(
         "auto", "Encoder: its name (see `barlow encoders`), a .keras file, or module:function."
     )
+    weights: str | None = _setting(
+        None,
+        "Weights to start from: imagenet, for a network of keras.applications, or a file of them.",
+        unset="random weights",
+    )
     views: str = _setting("auto", "Recipe of views.", choices=("auto", *RECIPES))
     projector: tuple[int, ...] | None = _setting(
         None, "Widths of the projector's layers, such as 512,2048."
@@ -170,10 +175,12 @@ class Settings:
     def __post_init__(self) -> None:
         for name, declaration in declarations().items():
             declaration.check(name, getattr(self, name))
-        if self.encoder != "auto":
-            from barlow import models  # noqa: PLC0415 - the only check that takes Keras
+        if self.encoder != "auto" or self.weights is not None:
+            from barlow import models  # noqa: PLC0415 - the only checks that take Keras
 
-            models.find(self.encoder)
+            if self.encoder != "auto":
+                models.find(self.encoder)
+            models.check_weights(self.encoder, self.weights)
 
     def __repr__(self) -> str:
         return as_code(self)

@@ -172,11 +172,20 @@ def test_a_run_is_resumed_overwritten_and_begun_from_another(barlow, run, folder
     training = ("pretrain", folders / "plain", "--epochs", 2, "--batch-size", 64)
     out, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(run, out)
-    for arguments in (("--out", out, "--resume"), ("--out", other, "--from", out)):
+    third, weights = tmp_path / "third", ("--weights", out / runs.ENCODER)
+    for arguments in (
+        ("--out", out, "--resume"),
+        ("--out", other, "--from", out),
+        ("--out", third, *weights),
+    ):
         code, output = barlow(*training, *arguments)
         assert code == 0, output
         assert "Trained 2 epochs" in output
     assert runs.read_config(other)["from_run"] == str(out)
+    assert runs.read_config(third)["weights"] == str(out / runs.ENCODER)
+    code, output = barlow("recommend", folders / "plain", *weights)
+    assert code == 0, output
+    assert re.search(r"learning_rate +│ +0\.000194 +│ a tenth", output)
     code, output = barlow(
         "pretrain", folders / "plain", "--epochs", 1, "--out", out, "--overwrite",
         "--micro-batch-size", 120,
@@ -255,6 +264,12 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", plain, "--out", folders, "--overwrite"), "not a run"),
         (("pretrain", plain, "--out", new, "--from", tmp_path / "nowhere"), "not a finished run"),
         (("pretrain", plain, "--out", new, "--encoder", "vgg"), "Known: conv"),
+        (("pretrain", plain, "--out", new, "--weights", "imagenet"), "such as MobileNetV2"),
+        (("pretrain", plain, "--out", new, "--weights", tmp_path / "x.h5"), "no file of weights"),
+        (
+            ("pretrain", plain, "--out", new, "--from", run, "--weights", run / "encoder.keras"),
+            "Received: both",
+        ),
         (("pretrain", plain, "--out", new, "--views", "vgg"), "one of auto, glyphs, grey"),
         (("pretrain", plain, "--out", new, "--projector", "a,b"), "numbers with commas"),
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),

@@ -29,10 +29,17 @@ TRIED = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    start, out = folder / "start.weights.h5", folder / "digits"
+    small.network((8, 8, 1)).save_weights(start)
     settings = barlow.Settings(
-        epochs=1, batch_size=32, encoder="small:network", projector=(8,), views="glyphs"
+        epochs=1,
+        batch_size=32,
+        encoder="small:network",
+        weights=str(start),
+        projector=(8,),
+        views="glyphs",
     )
-    out = tmp_path_factory.mktemp("runs") / "digits"
     return barlow.pretrain(barlow.data.digits()[:64], out, settings)
 
 
@@ -43,6 +50,7 @@ def test_the_code_of_the_cards_gives_the_vectors_of_the_encoder(run, tmp_path):
         assert written.file.exists()
         assert written.differences.keys() == {1, 7}
         card = (written.folder / "README.md").read_text("utf-8")
+        assert re.search(r"began with the weights `.*start\.weights\.h5`", card)
         (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
         assert len(code.splitlines()) == 5
         program += f"os.chdir(r'{written.folder}')\n{code}\n"

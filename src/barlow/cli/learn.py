@@ -93,7 +93,7 @@ def pretrain(
     _pretrain(images, out, settings, probe=labelled, **ways)
 
 
-@options.takes_settings("encoder", "epochs", "batch_size")
+@options.takes_settings("encoder", "weights", "epochs", "batch_size")
 def recommend(
     sources: options.Sources,
     settings: Settings,

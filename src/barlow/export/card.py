@@ -147,6 +147,8 @@ def _data(run: pathlib.Path | None, config: Mapping[str, Any]) -> str:
         text += f" Hash of the set, in any order: `{digest[:16]}`."
     if config.get("from_run"):
         text += f" It began with the weights of the run `{printable(config['from_run'])}`."
+    if config.get("weights"):
+        text += f" It began with the weights `{printable(config['weights'])}`."
     return f"{text} Say here what they show, where they are from and under which licence."
 
 

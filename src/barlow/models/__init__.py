@@ -4,10 +4,11 @@ Importing it registers with Keras all that a saved model may contain.
 """
 
 from barlow import optimizers, views
+from barlow.models.applications import APPLICATIONS
 from barlow.models.barlow_twins import BarlowTwins
 from barlow.models.encoders import (
-    APPLICATIONS,
     ENCODERS,
+    check_weights,
     encoder,
     find,
     is_file,
@@ -16,6 +17,7 @@ from barlow.models.encoders import (
 )
 from barlow.models.kept import check_kept
 from barlow.models.projector import projector
+from barlow.models.weights import copy as copy_weights
 
 _REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
 
@@ -24,6 +26,8 @@ __all__ = [
     "ENCODERS",
     "BarlowTwins",
     "check_kept",
+    "check_weights",
+    "copy_weights",
     "encoder",
     "find",
     "is_file",

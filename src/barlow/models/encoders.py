@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 
 import keras
-from keras import layers
 
 from barlow import backend
 from barlow.errors import InvalidInput, did_you_mean
+from barlow.models import weights as starts
+from barlow.models.applications import APPLICATIONS, application
 from barlow.models.conv import conv
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
@@ -33,31 +34,28 @@ ENCODERS: dict[str, Callable[[ImageShape], keras.Model]] = {
 }
 """Networks of barlow. A ViT is best trained with AdamW, as ``pretrain`` does."""
 
-APPLICATIONS = tuple(
-    name
-    for name in dir(keras.applications)
-    if name[0].isupper() and callable(getattr(keras.applications, name))
-)
-"""Networks of ``keras.applications``."""
 
-
-def encoder(name: str, image_shape: ImageShape) -> keras.Model:
+def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> keras.Model:
     """Encoder by name.
 
     Args:
-        name: A key of ``ENCODERS``; one of ``APPLICATIONS``, with random weights; the path of a
-            ``.keras`` file with your own model, whose weights are the start; or
-            ``"module:function"``, your own function from ``image_shape`` to a model. The module is
-            an installed one, or else a file in the working folder.
+        name: A key of ``ENCODERS``; one of ``APPLICATIONS``; the path of a ``.keras`` file with
+            your own model, whose weights are the start; or ``"module:function"``, your own
+            function from ``image_shape`` to a model. The module is an installed one, or else a
+            file in the working folder.
         image_shape: ``(height, width, channels)`` of the images.
+        weights: Weights to start from: ``"imagenet"``, for ``APPLICATIONS``, which Keras downloads
+            once; or the path of a file with those of the same network: ``.weights.h5``, an ``.h5``
+            file of ``keras.applications`` without its top, or ``.keras``, such as the encoder of a
+            run. Defaults to ``None``: random ones, or those of the ``.keras`` file.
 
     Returns:
         A model from images with values 0 .. 255, shape ``[batch, *image_shape]``, to vectors
         ``[batch, features]``. Those by name include their normalisation; your own should, too.
 
     Raises:
-        ValueError: If there is no encoder of that name, if it does not take such images, or if
-            your own function raises an error.
+        ValueError: If there is no encoder of that name, if it does not take such images, if
+            your own function raises an error, or if the weights are not there or do not fit.
 
     Example:
         >>> barlow.models.encoder("conv", (8, 8, 1)).output_shape
@@ -67,6 +65,7 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
         >>> barlow.models.encoder("MobileNetV2", (64, 64, 3)).output_shape
         (None, 1280)
     """
+    check_weights(name, weights)
     with backend.keras_defaults():
         model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
@@ -80,6 +79,9 @@ def encoder(name: str, image_shape: ImageShape) -> keras.Model:
             f"The encoder {name} takes images of shape {expected} (height, width, channels). "
             f"Received: images of shape {tuple(image_shape)}."
         )
+    if weights is not None:
+        with backend.keras_defaults():
+            starts.take(model, weights, name)
     return model
 
 
@@ -94,7 +96,7 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
     if name in ENCODERS:
         return ENCODERS[name]
     if name in APPLICATIONS:
-        return functools.partial(_application, name)
+        return functools.partial(application, name)
     if is_file(name):
         if not as_path(name).is_file():
             raise InvalidInput(f"There is no encoder at {name}.")
@@ -106,6 +108,28 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
         f"{', '.join(ENCODERS)}; every network of keras.applications, such as EfficientNetV2B0; a "
         ".keras file; module:function."
     )
+
+
+def check_weights(name: str, weights: str | None) -> None:
+    """Refuse weights that the encoder of this name cannot have, without reading them.
+
+    Args:
+        name: Name of the encoder, see :func:`encoder`; or ``"auto"``, one that is recommended.
+        weights: See :func:`encoder`.
+
+    Raises:
+        ValueError: If there is no such file, if it is no file of weights, or if the encoder has
+            its own weights or none for ImageNet.
+    """
+    if weights is None:
+        return
+    if is_file(name):
+        raise InvalidInput(
+            f"The encoder {name} has its own weights. Received: the weights {weights}, too. To "
+            "train its network from other weights, give the network by its name or as "
+            "module:function."
+        )
+    starts.check(weights, name)
 
 
 def is_file(name: str) -> bool:
@@ -126,29 +150,6 @@ def is_function(name: str) -> bool:
 def is_transformer(name: str) -> bool:
     """Whether the name is that of a transformer. A user's own encoder may be one without it."""
     return getattr(ENCODERS.get(name), "func", None) is vision_transformer
-
-
-def _application(name: str, image_shape: ImageShape) -> keras.Model:
-    """Network of ``keras.applications`` for images with values 0 .. 255."""
-    make = getattr(keras.applications, name)
-    try:
-        network = make(include_top=False, weights=None, input_shape=image_shape, pooling="avg")
-    except Exception as error:  # of whichever layer finds no pixels left
-        raise InvalidInput(
-            f"The encoder {name} does not take images of shape {tuple(image_shape)} (height, "
-            f"width, channels). Keras says: {_in_words(error)}"
-        ) from error
-    if any(isinstance(layer, layers.Rescaling | layers.Normalization) for layer in _all(network)):
-        return network
-    inputs = keras.Input(image_shape, name="images")
-    outputs = network(layers.Rescaling(1 / 127.5, offset=-1)(inputs))
-    return keras.Model(inputs, outputs, name=name)
-
-
-def _all(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """The layers in a layer, at any depth."""
-    within = getattr(layer, "layers", [])
-    return [*within, *(deeper for each in within for deeper in _all(each))]
 
 
 def _loaded(path: str) -> keras.Model:

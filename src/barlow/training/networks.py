@@ -7,7 +7,6 @@ from typing import NamedTuple
 import keras
 
 from barlow import backend, data, losses, models, recommendation, runs, views
-from barlow.errors import InvalidInput
 from barlow.recommendation import Recommendation
 from barlow.settings import Settings
 
@@ -32,12 +31,13 @@ def build(
     Args:
         pixels: Training images.
         settings: Values set explicitly.
-        from_run: Run from whose encoder the weights start. Defaults to ``None``, random weights.
+        from_run: Run from whose encoder the weights start. Defaults to ``None``: those of the
+            settings, or else random ones.
 
     Raises:
         FileNotFoundError: If ``from_run`` is not a run.
-        ValueError: If a setting does not fit, or the encoder of ``from_run``, or if an encoder of
-            the user's own could not be loaded from the run.
+        ValueError: If a setting does not fit, or the weights or the encoder of ``from_run``, or if
+            an encoder of the user's own could not be loaded from the run.
     """
     given = settings or Settings()
     image_shape = tuple(pixels.shape[1:])
@@ -45,7 +45,7 @@ def build(
     policy = recommendation.dtype_policy(given)
     keras.utils.set_random_seed(operator.index(given.seed))  # NumPy's integers, too
     with backend.keras_defaults(policy):
-        encoder = models.encoder(name, image_shape)
+        encoder = models.encoder(name, image_shape, given.weights)
         recommended = recommendation.recommend(len(pixels), image_shape, settings, encoder)
         model = models.BarlowTwins(
             encoder,
@@ -61,7 +61,7 @@ def build(
         module = name.partition(":")[0] if models.is_function(name) else ""
         models.check_kept(encoder, image_shape, module)
     if from_run is not None:
-        _take_weights(model, runs.load_encoder(from_run), from_run)
+        models.copy_weights(model.encoder, runs.load_encoder(from_run), from_run)
     return Networks(model, encoder, recommended)
 
 
@@ -75,19 +75,3 @@ def compile_for(model: models.BarlowTwins, recommended: Recommendation, images: 
         steps_per_execution=recommended.steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
-
-
-def _take_weights(
-    model: models.BarlowTwins, encoder: keras.Model, run: str | os.PathLike[str]
-) -> None:
-    given, expected = (
-        [tuple(weight.shape) for weight in part.weights] for part in (encoder, model.encoder)
-    )
-    if given != expected:
-        raise InvalidInput(
-            f"The encoder of {run} does not fit: its {len(given)} weights and the "
-            f"{len(expected)} of this encoder have different shapes. It takes images of shape "
-            f"{encoder.input_shape[1:]}, this one {model.encoder.input_shape[1:]}: choose the "
-            "same encoder and image size."
-        )
-    model.encoder.set_weights(encoder.get_weights())

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -78,7 +79,8 @@ def pretrain(
         overwrite: Replace the run in the folder. Files that are not part of a run stay. Defaults
             to False.
         from_run: Folder of another run whose weights this one starts from; its encoder must have
-            the same structure. Defaults to ``None``, random weights.
+            the same structure. Defaults to ``None``: the ``weights`` of the settings, or else
+            random ones.
         devices: Number of devices of this machine to train on, or ``"all"``, with the result of
             one: see ``docs/scaling.md``. With PyTorch each is a process that ``torchrun`` has
             started. Defaults to ``None``: one, or those that the program has chosen already, as a
@@ -108,6 +110,11 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
+    if from_run is not None and settings is not None and settings.weights is not None:
+        raise InvalidInput(
+            "A run starts from the weights of another run (--from, from_run=...) or from those of "
+            f"`weights`. Received: both, {from_run} and {settings.weights}."
+        )
     begun = time.perf_counter()
     backend.join_processes()
     plan = None
@@ -243,11 +250,20 @@ def _config(
         "images": len(images),
         "image_shape": images.pixels.shape[1:],
         "from_run": None if from_run is None else str(from_run),
+        "weights_sha256": _sha256(recommended.weights),
         "loss_at_start": levels.start,
         "loss_floor": levels.floor,
         "backend": keras.backend.backend(),
         "versions": {name: importlib.metadata.version(name) for name in ("barlow", "keras")},
     }
+
+
+def _sha256(weights: str | None) -> str | None:
+    """Of the file of weights, if there is one."""
+    if weights is None or not as_path(weights).is_file():
+        return None
+    with as_path(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_images(run: pathlib.Path, images: data.Images) -> None:

@@ -95,6 +95,12 @@ def learn_rows(
 
 def _filled(given: Settings, rows: int) -> Settings:
     """The settings, with the defaults for rows where they are open."""
+    if given.weights is not None:
+        raise InvalidInput(
+            "`weights` are for encoders of images, and these are rows of a table: a .keras file "
+            f"as `encoder` starts from its own. Received: {given.weights!r}. For rows of pixels "
+            "set `image_shape`."
+        )
     if given.views != "auto":
         raise InvalidInput(
             f"The views {given.views!r} are views of images, and these are rows of a table. For "

@@ -1,0 +1,124 @@
+"""Weights that an encoder starts from in place of random ones."""
+
+import pathlib
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from barlow.errors import InvalidInput, did_you_mean, reason
+from barlow.models.applications import APPLICATIONS, imagenet
+from barlow.paths import as_path
+
+IMAGENET = "imagenet"
+"""Keras' own weights of a network of ``keras.applications``."""
+
+_FILES = (".keras", ".h5")
+
+
+def check(weights: str, name: str) -> None:
+    """Refuse weights that an encoder of this name cannot have, without reading them.
+
+    Raises:
+        InvalidInput: If they are neither ``"imagenet"``, for a network of ``keras.applications``,
+            nor the path of a file of weights.
+    """
+    if weights == IMAGENET:
+        if name not in APPLICATIONS:
+            raise InvalidInput(
+                f"Weights for ImageNet are there for the {len(APPLICATIONS)} networks of "
+                "keras.applications, such as MobileNetV2; `barlow encoders` lists them. Received: "
+                f"the encoder {name!r}. Choose one of these, or give the path of a file of weights."
+            )
+    elif not weights.endswith(_FILES):
+        raise InvalidInput(
+            f"`weights` must be {IMAGENET!r}, for a network of keras.applications, or the path of "
+            f"a file of weights: .weights.h5, .h5 of keras.applications, or .keras, such as the "
+            f"encoder.keras of a run. Received: {weights!r}.{did_you_mean(weights, [IMAGENET])}"
+        )
+    elif not as_path(weights).is_file():
+        raise InvalidInput(f"There is no file of weights at {weights}.")
+
+
+def take(encoder: keras.Model, weights: str, name: str) -> None:
+    """Give an encoder its weights.
+
+    Args:
+        encoder: What :func:`barlow.models.encoder` makes of the name.
+        weights: As checked by :func:`check`.
+        name: Name of the encoder.
+
+    Raises:
+        InvalidInput: If they cannot be read, or are those of another network.
+    """
+    if weights == IMAGENET:
+        _set(encoder, imagenet(name, encoder.input_shape[1:]))
+        return
+    path = as_path(weights)
+    try:
+        if weights.endswith(".keras"):
+            copy(encoder, keras.models.load_model(path, compile=False), weights)
+        else:
+            _load(encoder, path)
+    except InvalidInput:
+        raise
+    except Exception as error:  # of a damaged file, or one of another network
+        why = reason(error).partition(" Example error")[0].rstrip(".")
+        raise InvalidInput(
+            f"The encoder {name} cannot take its weights from {weights}. {why}. The file must be "
+            "whole, and its weights those of this network for as many channels."
+        ) from error
+
+
+def copy(encoder: keras.Model, other: keras.Model, source: object) -> None:
+    """Give an encoder the weights of another one.
+
+    Args:
+        encoder: Gets the weights.
+        other: Has them.
+        source: Where the other is from, for the message.
+
+    Raises:
+        InvalidInput: If their weights have different shapes.
+    """
+    given, expected = (
+        [tuple(weight.shape) for weight in each.weights] for each in (other, encoder)
+    )
+    if given != expected:
+        raise InvalidInput(
+            f"The encoder of {source} does not fit: its {len(given)} weights and the "
+            f"{len(expected)} of this encoder have different shapes. It takes images of shape "
+            f"{other.input_shape[1:]}, this one {encoder.input_shape[1:]}: choose the same encoder "
+            "and image size."
+        )
+    _set(encoder, other.get_weights())
+
+
+def _set(encoder: keras.Model, values: list[NDArray[Any]]) -> None:
+    encoder.set_weights(values)
+    for layer in encoder._flatten_layers():  # Keras has no public list of all
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with values that it derives from its weights
+
+
+def _load(encoder: keras.Model, path: pathlib.Path) -> None:
+    """Load weights of a file, all of them."""
+    encoder.set_weights([_unknown(weight) for weight in encoder.get_weights()])
+    with warnings.catch_warnings():  # of what Keras leaves as it was, which is found below
+        warnings.filterwarnings("ignore", "Skipping nested container")
+        encoder.load_weights(path)
+    missing = [
+        weight.path
+        for weight, value in zip(encoder.weights, encoder.get_weights(), strict=True)
+        if np.isnan(value).any()
+    ]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of its weights are missing or NaN, the first {missing[0]}"
+        )
+
+
+def _unknown(weight: NDArray[Any]) -> NDArray[Any]:
+    return np.full_like(weight, np.nan) if weight.dtype.kind == "f" else weight
