@@ -58,8 +58,7 @@ def pretrain(
 
     With ``settings.minutes``, what a training costs here is first measured on a short one that is
     thrown away, and as many epochs are planned as end in that time, counted from this call on. The
-    plan is made once: it stands when the run is resumed, and if the machine gets slower the
-    training takes longer.
+    plan is made once: on a machine that gets slower, training takes longer.
 
     Args:
         images: Training images: an array, see :func:`barlow.data.from_array`; a path, a pattern, a
