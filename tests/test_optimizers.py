@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from barlow.optimizers import LARS, Muon, warmup_cosine
+from barlow.optimizers import LARS, AdamW, Muon, warmup_cosine
 
 SHAPES = {"kernel": (5, 4), "filters": (3, 3, 2, 4), "bias": (4,), "scale": ()}
 
@@ -174,8 +174,26 @@ def test_a_step_changes_a_layer_by_the_trust_coefficient():
     np.testing.assert_allclose(change, 0.5 * 0.01 * np.linalg.norm(weight), rtol=1e-4)
 
 
+@pytest.mark.parametrize("highest", [0.4, 0.9999])
+@pytest.mark.parametrize("kind", [AdamW, LARS, Muon])
+def test_an_average_begins_with_the_first_weights_and_its_momentum_grows(kind, highest):
+    rng = np.random.default_rng(0)
+    kernel = keras.Variable(rng.normal(size=(3, 3, 2, 4)))
+    optimizer = kind(0.5, use_ema=True, ema_momentum=highest)
+    average = 0.0
+    for step in range(12):
+        gradient = ops.convert_to_tensor(rng.normal(size=kernel.shape), "float32")
+        optimizer.apply([gradient], [kernel])
+        momentum = min(highest, (1 + step) / (10 + step)) if step else 0.0
+        weights = ops.convert_to_numpy(kernel).astype("float64")
+        average = momentum * average + (1 - momentum) * weights
+    optimizer.finalize_variable_values([kernel])
+    np.testing.assert_allclose(ops.convert_to_numpy(kernel), average, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("kind", "arguments"), [(LARS, (0.8, 0.01, 0.02, 0.03)), (Muon, (0.8, 0.02))]
+    ("kind", "arguments"),
+    [(LARS, (0.8, 0.01, 0.02, 0.03)), (Muon, (0.8, 0.02)), (AdamW, ())],
 )
 def test_a_saved_model_continues_exactly(tmp_path, kind, arguments):
     x, y = examples(32)
@@ -184,7 +202,7 @@ def test_a_saved_model_continues_exactly(tmp_path, kind, arguments):
         model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0)
 
     model = network()
-    model.compile(kind(warmup_cosine(0.3, 8, 2), *arguments), loss="mse")
+    model.compile(kind(warmup_cosine(0.3, 8, 2), *arguments, ema_momentum=0.9), loss="mse")
     train(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")

@@ -1,4 +1,13 @@
-"""`LARS` of the paper, `Muon`, and the schedule of the learning rate."""
+"""`LARS` of the paper, `Muon`, `AdamW`, and the schedule of the learning rate.
+
+With ``use_ema=True`` they average the weights ``w``, with a momentum that grows with the step::
+
+    average = m * average + (1 - m) * w,    m = min(ema_momentum, (1 + t) / (10 + t))
+
+It begins with ``w`` after the first step, ``t = 0``, and soon forgets it: until ``ema_momentum``
+is reached, nine tenths of it come from the last quarter of the steps. (TensorFlow's
+``ExponentialMovingAverage`` does the same, given ``num_updates``.)
+"""
 
 from typing import Any
 
@@ -12,6 +21,19 @@ _FINAL = 1e-3  # of the highest learning rate, as in the paper (Zbontar et al., 
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # brings singular values near 1 in few steps (Jordan, 2024)
 _QUINTIC_STEPS = 5
 _RMS = 0.2  # of a step of Adam over the learning rate, measured (Liu et al., 2025, section 2.2)
+
+
+# Keras reads `ema_momentum` in every step, or while it traces one, and sets it once.
+def _momentum_of_average(optimizer: Any) -> Tensor:
+    steps = ops.cast(optimizer.iterations, "float32")
+    return ops.minimum(optimizer.highest_ema_momentum, (1 + steps) / (10 + steps))
+
+
+def _set_highest_momentum(optimizer: Any, momentum: float) -> None:
+    optimizer.highest_ema_momentum = momentum
+
+
+_growing: Any = property(_momentum_of_average, _set_highest_momentum)
 
 
 @keras.saving.register_keras_serializable(package="barlow")
@@ -52,6 +74,8 @@ class LARS(keras.optimizers.Optimizer):
         >>> w, b = keras.Variable(np.ones((2, 2))), keras.Variable(np.ones(2))
         >>> optimizer.apply([keras.ops.ones((2, 2)), keras.ops.ones(2)], [w, b])
     """
+
+    ema_momentum = _growing
 
     def __init__(
         self,
@@ -107,6 +131,7 @@ class LARS(keras.optimizers.Optimizer):
         """Configuration from which an equal optimizer is made."""
         return {
             **super().get_config(),
+            "ema_momentum": self.highest_ema_momentum,
             "momentum": self.momentum,
             "trust_coefficient": self.trust_coefficient,
             "weight_decay": self.decay,
@@ -146,6 +171,8 @@ class Muon(keras.optimizers.AdamW):
         >>> kernel = keras.Variable(np.ones((3, 3, 2, 4)))
         >>> optimizer.apply([keras.ops.ones((3, 3, 2, 4))], [kernel])
     """
+
+    ema_momentum = _growing
 
     def __init__(
         self,
@@ -190,7 +217,31 @@ class Muon(keras.optimizers.AdamW):
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which an equal optimizer is made."""
-        return {**super().get_config(), "momentum": self.momentum}
+        return {
+            **super().get_config(),
+            "ema_momentum": self.highest_ema_momentum,
+            "momentum": self.momentum,
+        }
+
+
+@keras.saving.register_keras_serializable(package="barlow")
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW, but for the moving average of the weights: see :mod:`barlow.optimizers`.
+
+    Its arguments are those of ``keras.optimizers.AdamW``.
+
+    Example:
+        >>> optimizer = barlow.optimizers.AdamW(1e-3, use_ema=True, ema_momentum=0.999)
+        >>> w = keras.Variable(np.ones(2))
+        >>> optimizer.apply([keras.ops.ones(2)], [w])
+        >>> optimizer.finalize_variable_values([w])  # as at the end of `fit`
+    """
+
+    ema_momentum = _growing
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which an equal optimizer is made."""
+        return {**super().get_config(), "ema_momentum": self.highest_ema_momentum}
 
 
 def _is_kernel(variable: keras.Variable) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from barlow import models, pixels, views
 from barlow.errors import InvalidInput
-from barlow.optimizers import LARS, Muon, warmup_cosine
+from barlow.optimizers import LARS, AdamW, Muon, warmup_cosine
 from barlow.settings import DTYPE_POLICIES, Settings
 
 # Where a value comes from.
@@ -175,8 +175,10 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
         >>> type(recommendation.optimizer(barlow.recommend(1000, (8, 8, 1)), 1000)).__name__
         'Muon'
     """
-    kind = {"adamw": keras.optimizers.AdamW, "lars": LARS, "muon": Muon}[recommended.optimizer]
     average = {} if recommended.ema is None else {"use_ema": True, "ema_momentum": recommended.ema}
+    # Without an average Keras' own, which with PyTorch updates all variables at once.
+    adamw = AdamW if average else keras.optimizers.AdamW
+    kind = {"adamw": adamw, "lars": LARS, "muon": Muon}[recommended.optimizer]
     return kind(schedule(recommended, images), weight_decay=recommended.weight_decay, **average)
 
 

@@ -143,7 +143,8 @@ class Settings:
     weight_decay: float | None = _setting(None, "Weight decay.", at_least=0)
     ema: float | None = _setting(
         None,
-        "Momentum of a moving average of the weights, such as 0.999, with which the run ends.",
+        "Momentum of a moving average of the weights, such as 0.999, with which the run ends; it "
+        "grows with the steps up to this.",
         unset="no average",
         above=0,
         below=1,

@@ -86,16 +86,38 @@ class Weights(keras.callbacks.Callback):
         self.steps.append([np.copy(keras.ops.convert_to_numpy(weight)) for weight in weights])
 
 
-def test_with_ema_a_run_ends_with_the_averages_of_the_weights(images, tmp_path):
+def stop(at):
+    def action(step, logs=None):
+        callback.model.stop_training |= step == at
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=action)
+    return callback
+
+
+@pytest.mark.parametrize(
+    ("ema", "optimizer", "end"),
+    [
+        (0.9999, "muon", []),
+        pytest.param(0.3, "adamw", [], marks=pytest.mark.once),
+        pytest.param(0.3, "muon", [stop(2)], marks=pytest.mark.once),
+    ],
+    ids=["muon", "adamw", "stopped"],
+)
+def test_with_ema_a_run_ends_with_averages_that_soon_forget_the_first_weights(
+    ema, optimizer, end, images, tmp_path
+):
     weights = Weights()
-    run = barlow.pretrain(images, tmp_path / "run", barlow.Settings(**TINY, ema=0.6), [weights])
-    average = weights.steps[0]
-    for step in weights.steps[1:]:
-        average = [0.6 * a + 0.4 * w for a, w in zip(average, step, strict=True)]
-    found = runs.load_encoder(run).trainable_variables
-    assert len(weights.steps) == 6
-    for a, w in zip(average, found, strict=True):
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(w), a, rtol=1e-5, atol=1e-6)
+    settings = barlow.Settings(**TINY, optimizer=optimizer, learning_rate=0.01, ema=ema)
+    run = barlow.pretrain(images, tmp_path / "run", settings, [weights, *end])
+    assert len(weights.steps) == (3 if end else 6)
+    average, *others = weights.steps
+    for step, after in enumerate(others, 1):
+        momentum = min(ema, (1 + step) / (10 + step))
+        average = [momentum * a + (1 - momentum) * w for a, w in zip(average, after, strict=True)]
+    model = keras.models.load_model(run / runs.MODEL)
+    for found in (runs.load_encoder(run), model.encoder):
+        for a, w in zip(average, found.trainable_variables, strict=True):
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(w), a, rtol=1e-5, atol=1e-6)
 
 
 def test_whatever_the_precision_of_training_the_encoder_of_the_run_is_float32(images, tmp_path):
