@@ -53,7 +53,12 @@ barlow.pretrain(
     data.digits().pixels[:240],
     FOLDER.format(process=backend.process_index()),
     barlow.Settings(
-        epochs=3, batch_size=60, encoder="small:network", projector=(16, 24), optimizer="lars"
+        epochs=3,
+        batch_size=60,
+        encoder="small:network",
+        projector=(16, 24),
+        optimizer="lars",
+        ema=0.9,
     ),
     callbacks,
     devices=wanted if DEVICES > 1 else None,

@@ -105,8 +105,13 @@ def test_with_ema_a_run_is_resumed_with_the_weights_and_not_their_averages(image
         ways = {"resume": True, "checkpoint_seconds": 0}
         return barlow.pretrain(images, tmp_path / run, settings, callbacks, **ways)
 
+    train_on("died", At(6, lambda: os.kill(os.getpid(), signal.SIGTERM)))  # it leaves averages
+    ends = iter(
+        [int, fail]
+    )  # of the rest of the epoch, which is a `fit` of its own, and of the run
     with pytest.raises(RuntimeError, match="dies"):
-        train_on("died", At(7, fail))
+        train_on("died", keras.callbacks.LambdaCallback(on_train_end=lambda logs: next(ends)()))
+    assert checkpoints.load(tmp_path / "died").step == 3 * STEPS
     assert_same(train_on("died"), result(train_on("whole")))
 
 

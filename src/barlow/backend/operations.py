@@ -32,6 +32,21 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=True, autograph=False)
 
 
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled with JAX, where each single operation is slow; elsewhere as it is.
+
+    Args:
+        function: From nested tensors to nested tensors. It assigns no variables.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "jax":
+        return function
+    import jax  # noqa: PLC0415
+
+    return jax.jit(function)
+
+
 def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
     """``keras.ops.cond``, without its overhead on PyTorch, which exceeds a small loss.
 

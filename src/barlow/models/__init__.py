@@ -17,6 +17,7 @@ from barlow.models.encoders import (
 )
 from barlow.models.kept import check_kept
 from barlow.models.projector import projector
+from barlow.models.statistics import normalizations, renew_statistics
 from barlow.models.weights import copy as copy_weights
 
 _REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
@@ -33,5 +34,7 @@ __all__ = [
     "is_file",
     "is_function",
     "is_transformer",
+    "normalizations",
     "projector",
+    "renew_statistics",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from barlow import data, models
 from barlow.recommendation import Recommendation
 from barlow.training import checkpoints
+from barlow.training.averages import fit_statistics
 
 
 def train(
@@ -22,6 +23,9 @@ def train(
 ) -> None:
     """Train the epochs that are left, until they are done or training is stopped.
 
+    A training with a moving average of the weights ends with the averages in their place, and with
+    the statistics of batch normalisation that belong to them.
+
     Args:
         model: Compiled model.
         pixels: Training images.
@@ -31,14 +35,16 @@ def train(
         write_skipped: Keeps images that could not be read, after every epoch.
     """
     steps, epochs = len(pixels) // recommended.batch_size, recommended.epochs
-    for part in _parts(record.step, steps, epochs):
+    parts = _parts(record.step, steps, epochs)
+
+    # With a moving average, Keras ends a fit with the averages in place of the weights. On JAX both
+    # are the same arrays, which the next `predict` donates: so they are copied.
+    def own_weights(*_: Any) -> None:
+        model.set_weights([np.copy(weight) for weight in model.get_weights()])
+
+    for part in parts:
         batches = data.Batches(pixels, recommended.batch_size, recommended.seed, record.step)
         weights: list[np.ndarray] = []  # those of the last step, if there is another part
-
-        # With a moving average, Keras ends a fit with the averages in place of the weights. On JAX
-        # both are the same arrays, which the next `predict` donates: so they are copied.
-        def own_weights(*_: Any) -> None:
-            model.set_weights([np.copy(weight) for weight in model.get_weights()])
 
         def end_of_epoch(*_: Any, batches=batches, part=part, weights=weights) -> None:
             write_skipped(batches.skipped)
@@ -63,6 +69,10 @@ def train(
             break
         if weights:
             model.set_weights(weights)
+    if not parts:  # it had died after its last step
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        own_weights()
+    write_skipped(fit_statistics(model, pixels, recommended))
 
 
 def _parts(first_step: int, steps_per_epoch: int, epochs: int) -> list[range]:

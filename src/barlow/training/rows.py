@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from barlow import backend, data, losses, models, recommendation, views
 from barlow.errors import InvalidInput
 from barlow.settings import Settings
+from barlow.training.averages import fit_statistics
 from barlow.training.networks import compile_for
 
 # Measured in benchmarks/quality_tables.py.
@@ -82,6 +83,7 @@ def learn_rows(
                 shuffle=False,  # the batches shuffle themselves
                 verbose=0,
             ).history["loss"]
+        fit_statistics(model, rows, recommended)
     if not np.isfinite(loss).all():
         raise FloatingPointError(
             "Training has arrived at NaN or Inf. Most often the learning rate is too high: set a "
