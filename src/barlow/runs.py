@@ -204,7 +204,7 @@ class Summary(NamedTuple):
     """Loss of unrelated embeddings; see :func:`barlow.losses.levels`."""
     floor: float
     """Loss of perfect embeddings, from sampling noise."""
-    planned_seconds: float | None
+    planned_seconds: float | None = None
     """That the epochs were to take; ``None`` of a training without a time."""
 
 
