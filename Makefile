@@ -64,12 +64,16 @@ clean: ## remove what the other targets made, but for runs
 	$(PIP) --editable '.[cli]'
 	@touch $@
 
-# tf_keras brings the other TensorFlow: the two in one place break each other.
+# What keras-hub needs for images.
+KERAS_HUB := keras-hub kagglehub kagglesdk regex sentencepiece tokenizers
+
+# tf_keras and keras-hub bring the other TensorFlow: the two in one place break each other.
 .venv/dev: pyproject.toml | .venv/bin/python
 	@echo "Installing three backends and the tools into .venv ..."
 	$(PIP) $(TORCH)
 	$(PIP) $(TENSORFLOW) jax
 	$(PIP) --no-deps tf_keras
+	$(PIP) --no-deps $(KERAS_HUB)
 	$(PIP) --editable '.[dev]'
 	@touch $@
 

@@ -15,6 +15,7 @@ _EXTRAS = {
     "data": "files of vectors, Parquet, Hugging Face datasets",
     "export": "encoders for other programs",
     "heif": "photos of phones (HEIC)",
+    "hub": "encoders of KerasHub",
     "ray": "embedding on a Ray cluster",
     "search": "searching among millions of vectors",
 }

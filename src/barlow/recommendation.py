@@ -106,7 +106,12 @@ def recommend(
         batch_size = chosen["batch_size"] = images
         reasons["batch_size"] = "all the images"
     steps = images // batch_size
-    _choose_optimizer(choose, chosen["encoder"], batch_size, given.weights is not None)
+    _choose_optimizer(
+        choose,
+        chosen["encoder"],
+        batch_size,
+        given.weights is not None or models.is_hub(chosen["encoder"]),
+    )
     _choose_epochs(choose, steps)
     if given.minutes is not None:
         measured = "what fits into the minutes here, measured"
@@ -248,7 +253,7 @@ def _optimizer(encoder: str, batch_size: int) -> tuple[str, str]:
         return "adamw", _TRANSFORMERS
     if encoder == "conv":
         return "muon", f"learns faster here than AdamW and LARS ({_HERE})"
-    if models.is_file(encoder) or models.is_function(encoder):
+    if any(is_own(encoder) for is_own in (models.is_file, models.is_function, models.is_hub)):
         return "adamw", "nothing is known of your own encoder, and AdamW is robust"
     if batch_size < _BATCHES[0]:
         return "adamw", f"LARS is for batches from {_BATCHES[0]} on: {_AUTHORS}"

@@ -105,7 +105,8 @@ class Settings:
     """
 
     encoder: str = _setting(
-        "auto", "Encoder: its name (see `barlow encoders`), a .keras file, or module:function."
+        "auto",
+        "Encoder: its name (see `barlow encoders`), a .keras file, module:function or hub:PRESET.",
     )
     weights: str | None = _setting(
         None,

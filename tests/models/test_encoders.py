@@ -8,7 +8,7 @@ import pytest
 
 import barlow
 from barlow import models
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, MissingPackage
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 48, 3), (64, 64, 3)]
 OTHERS = [name for name in models.ENCODERS if name != "conv"]
@@ -204,10 +204,18 @@ def test_files_in_the_working_folder_are_not_imported_in_place_of_installed_modu
     assert [path.name for path in pathlib.Path(tmp_path).glob("*.marker")] == []
 
 
+@pytest.mark.once
+def test_without_keras_hub_its_encoders_say_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(MissingPackage, match=r"keras_hub.*pip install 'barlow\[hub\]'"):
+        models.encoder("hub:resnet_18_imagenet", (64, 64, 3))
+
+
 def test_names_tell_files_functions_and_transformers():
-    names = ["conv", "vit_tiny", "ours:small", "ours.keras", "C:/ours.keras", "VGG16"]
+    names = ["conv", "vit_tiny", "ours:small", "ours.keras", "C:/ours.keras", "VGG16", "hub:C:/vit"]
     assert [name for name in names if models.is_file(name)] == ["ours.keras", "C:/ours.keras"]
     assert [name for name in names if models.is_function(name)] == ["ours:small"]
+    assert [name for name in names if models.is_hub(name)] == ["hub:C:/vit"]
     assert [name for name in names if models.is_transformer(name)] == ["vit_tiny"]
 
 

@@ -156,7 +156,7 @@ def encoders(
         encoder = models.encoder(name, (image_size, image_size, 3))
         rows.append((name, encoder.output_shape[1], f"{encoder.count_params() / 1e6:.2f}"))
     headings = ("encoder", "features", "million weights")
-    show.table(headings, rows, "Also: the path of a .keras file, or module:function")
+    show.table(headings, rows, "Also: the path of a .keras file, module:function, or hub:PRESET")
     show.console.print(f"And of keras.applications: {', '.join(models.APPLICATIONS)}.")
 
 

@@ -13,6 +13,7 @@ from barlow.models.encoders import (
     find,
     is_file,
     is_function,
+    is_hub,
     is_transformer,
 )
 from barlow.models.kept import check_kept
@@ -33,6 +34,7 @@ __all__ = [
     "find",
     "is_file",
     "is_function",
+    "is_hub",
     "is_transformer",
     "normalizations",
     "projector",

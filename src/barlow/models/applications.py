@@ -12,10 +12,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
-from numpy.typing import ArrayLike, NDArray
+from keras import layers
+from numpy.typing import NDArray
 
 from barlow.errors import InvalidInput, reason
+from barlow.models.preprocessing import found_in, normalized, prepared
 
 APPLICATIONS = tuple(
     name
@@ -43,15 +44,15 @@ def application(name: str, image_shape: tuple[int, ...]) -> keras.Model:
         InvalidInput: If the network does not take such images.
     """
     inputs = keras.Input(image_shape, name="images")
-    prepared = preprocessed(inputs, name)
+    values = preprocessed(inputs, name)
     try:
-        network = _make(name, prepared.shape[1:], None, input_tensor=prepared)
+        network = _make(name, values.shape[1:], None, input_tensor=values)
     except Exception as error:  # of whichever layer finds no pixels left
         raise InvalidInput(
             f"The encoder {name} does not take images of shape {tuple(image_shape)} (height, "
             f"width, channels). Keras says: {type(error).__name__}: {error}"
         ) from error
-    if _home(name).endswith(".efficientnet") and prepared.shape[-1] == 3:
+    if _home(name).endswith(".efficientnet") and values.shape[-1] == 3:
         network = keras.models.clone_model(network, call_function=_call_of_efficientnet)
     return keras.Model(network.inputs[0], network.outputs[0], name=name)
 
@@ -99,18 +100,12 @@ def preprocessed(images: keras.KerasTensor, name: str) -> Any:
         Shape ``[batch, height, width, 3]``, or with as many channels as the images have if these
         are neither 1 nor 3; their values are then -1 .. 1.
     """
-    channels = images.shape[-1]
-    flips, mean, deviation = _preprocessing(name)
-    within = not flips and (mean == 0).all() and (deviation == 1).all()  # the network does it
-    if channels not in (1, 3):
-        none = within and not name.startswith("ConvNeXt")  # which does it for 3 channels alone
-        return images if none else layers.Rescaling(1 / 127.5, offset=-1)(images)
-    prepared: Any = layers.Concatenate()([images] * 3) if channels == 1 else images
-    if within:
-        return prepared
-    if flips:
-        prepared = ops.flip(prepared, axis=-1)
-    return _normalized(prepared, mean, deviation)
+    preprocess_input = sys.modules[_home(name)].preprocess_input
+    how = found_in(lambda colours: preprocess_input(colours, data_format="channels_last"))
+    if images.shape[-1] in (1, 3):
+        return prepared(images, how)
+    within = not how.changes and not name.startswith("ConvNeXt")  # which does it for 3 alone
+    return images if within else layers.Rescaling(1 / 127.5, offset=-1)(images)
 
 
 def _make(name: str, image_shape: Any, weights: str | None, **rest: Any) -> keras.Model:
@@ -125,26 +120,6 @@ def _home(name: str) -> str:
     return getattr(keras.applications, name).__module__
 
 
-def _preprocessing(name: str) -> tuple[bool, NDArray[np.float64], NDArray[np.float64]]:
-    """What ``preprocess_input`` computes of a pixel ``[3]``: ``(pixel - mean) / deviation``.
-
-    Black and the three colours show it.
-
-    Returns:
-        Whether the channels are flipped first; mean and deviation.
-    """
-    colours = np.vstack([np.zeros(3), 255 * np.eye(3)])[None, None]
-    found = sys.modules[_home(name)].preprocess_input(colours, data_format="channels_last")[0, 0]
-    offset, matrix = found[0], (found[1:] - found[0]) / 255
-    scale = matrix.sum(0)  # of each output, which has one input
-    return bool(matrix[0, 0] == 0), -offset / scale, 1 / scale
-
-
-def _normalized(x: Any, mean: ArrayLike, deviation: ArrayLike) -> Any:
-    # Not Rescaling: which axis its scales are for depends on a global setting.
-    return layers.Normalization(axis=-1, mean=mean, variance=np.square(deviation))(x)
-
-
 def _call_of_efficientnet(layer: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
     """Call a layer of an EfficientNet, and rescale what is normalised.
 
@@ -155,4 +130,4 @@ def _call_of_efficientnet(layer: Callable[..., Any], *inputs: Any, **options: An
     if not isinstance(layer, layers.Normalization):
         return outputs
     deviations = sys.modules[_home("EfficientNetB0")].IMAGENET_STDDEV_RGB
-    return _normalized(outputs, np.zeros(3), np.sqrt(deviations))
+    return normalized(outputs, np.zeros(3), np.sqrt(deviations))

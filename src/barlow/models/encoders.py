@@ -17,6 +17,7 @@ from barlow.errors import InvalidInput, did_you_mean
 from barlow.models import weights as starts
 from barlow.models.applications import APPLICATIONS, application
 from barlow.models.conv import conv
+from barlow.models.hub import PREFIX, hub
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 from barlow.paths import as_path
@@ -40,14 +41,15 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
 
     Args:
         name: A key of ``ENCODERS``; one of ``APPLICATIONS``; the path of a ``.keras`` file with
-            your own model, whose weights are the start; or ``"module:function"``, your own
-            function from ``image_shape`` to a model. The module is an installed one, or else a
-            file in the working folder.
+            your own model, whose weights are the start; ``"module:function"``, your own function
+            from ``image_shape`` to a model, the module being an installed one, or else a file in
+            the working folder; or ``"hub:PRESET"``, a preset of KerasHub with its weights, see
+            :func:`barlow.models.hub.hub`.
         image_shape: ``(height, width, channels)`` of the images.
         weights: Weights to start from: ``"imagenet"``, for ``APPLICATIONS``, which Keras downloads
             once; or the path of a file with those of the same network: ``.weights.h5``, an ``.h5``
             file of ``keras.applications`` without its top, or ``.keras``, such as the encoder of a
-            run. Defaults to ``None``: random ones, or those of the ``.keras`` file.
+            run. Defaults to ``None``: random ones, or those of the ``.keras`` file or the preset.
 
     Returns:
         A model from images with values 0 .. 255, shape ``[batch, *image_shape]``, to vectors
@@ -101,12 +103,14 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
         if not as_path(name).is_file():
             raise InvalidInput(f"There is no encoder at {name}.")
         return lambda _: _loaded(name)
+    if is_hub(name):
+        return functools.partial(hub, name)
     if is_function(name):
         return _function(name)
     raise InvalidInput(
         f"No encoder is called {name!r}.{did_you_mean(name, [*ENCODERS, *APPLICATIONS])} Known: "
         f"{', '.join(ENCODERS)}; every network of keras.applications, such as EfficientNetV2B0; a "
-        ".keras file; module:function."
+        ".keras file; module:function; hub:PRESET."
     )
 
 
@@ -123,7 +127,7 @@ def check_weights(name: str, weights: str | None) -> None:
     """
     if weights is None:
         return
-    if is_file(name):
+    if is_file(name) or is_hub(name):
         raise InvalidInput(
             f"The encoder {name} has its own weights. Received: the weights {weights}, too. To "
             "train its network from other weights, give the network by its name or as "
@@ -137,6 +141,11 @@ def is_file(name: str) -> bool:
     return name.endswith(".keras")
 
 
+def is_hub(name: str) -> bool:
+    """Whether the name of an encoder is ``hub:`` and a preset of KerasHub."""
+    return name.startswith(PREFIX)
+
+
 def is_function(name: str) -> bool:
     """Whether the name of an encoder is ``module:function``.
 
@@ -144,7 +153,7 @@ def is_function(name: str) -> bool:
         >>> barlow.models.is_function("ours:small"), barlow.models.is_function("C:/ours.keras")
         (True, False)
     """
-    return ":" in name and not is_file(name)
+    return ":" in name and not is_file(name) and not is_hub(name)
 
 
 def is_transformer(name: str) -> bool:
