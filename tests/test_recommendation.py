@@ -111,8 +111,10 @@ def test_the_small_network_has_muon_at_a_rate_by_the_root_of_the_batch(batch_siz
     assert recommended.learning_rate == pytest.approx(2e-3 * (batch_size / 256) ** 0.5)
 
 
-@pytest.mark.parametrize("encoder", ["conv", "resnet18", "vit_tiny"])
-@pytest.mark.parametrize("batch_size", [64, 256])
+@pytest.mark.parametrize(
+    ("encoder", "batch_size"),
+    [("conv", 64), ("resnet18", 64), ("resnet18", 256), ("vit_tiny", 256)],
+)
 def test_weights_that_have_been_learned_have_a_tenth_of_the_learning_rate_and_nothing_else(
     encoder, batch_size, tmp_path
 ):
@@ -124,8 +126,6 @@ def test_weights_that_have_been_learned_have_a_tenth_of_the_learning_rate_and_no
     assert "not compared here" in start.reasons["learning_rate"]
     same = {"weights": None, "learning_rate": random.learning_rate, "reasons": random.reasons}
     assert dataclasses.replace(start, **same) == random
-    given = recommend(**how, weights=start.weights, learning_rate=0.1)
-    assert (given.learning_rate, given.reasons["learning_rate"]) == (0.1, "given")
 
 
 def test_a_batch_is_never_more_than_all_images():

@@ -172,8 +172,8 @@ def _load(path: pathlib.Path, run: str | os.PathLike[str]) -> "keras.Model":
     from barlow import models  # noqa: PLC0415
 
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
-    if models.is_function(name):
-        models.find(name)  # its module registers the user's own layers
+    if models.is_function(name) or models.is_hub(name):
+        models.find(name)  # its module registers layers
     with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
         return keras.models.load_model(path, compile=False)
 

@@ -17,7 +17,7 @@ from barlow.errors import InvalidInput, did_you_mean
 from barlow.models import weights as starts
 from barlow.models.applications import APPLICATIONS, application
 from barlow.models.conv import conv
-from barlow.models.hub import PREFIX, hub
+from barlow.models.hub import PREFIX, hub, keras_hub
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 from barlow.paths import as_path
@@ -90,9 +90,11 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
 def find(name: str) -> Callable[[ImageShape], keras.Model]:
     """The function that makes an encoder of this name, for a shape of images.
 
-    For ``"module:function"`` this imports the module, and with it the layers that it registers.
+    For ``"module:function"`` this imports the module, and with it the layers that it registers;
+    for ``"hub:PRESET"`` KerasHub.
 
     Raises:
+        MissingPackage: If KerasHub is needed and not installed.
         ValueError: If there is no encoder of that name.
     """
     if name in ENCODERS:
@@ -104,6 +106,7 @@ def find(name: str) -> Callable[[ImageShape], keras.Model]:
             raise InvalidInput(f"There is no encoder at {name}.")
         return lambda _: _loaded(name)
     if is_hub(name):
+        keras_hub()
         return functools.partial(hub, name)
     if is_function(name):
         return _function(name)

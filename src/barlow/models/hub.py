@@ -34,14 +34,12 @@ def hub(name: str, image_shape: tuple[int, ...]) -> keras.Model:
         InvalidInput: If the preset cannot be loaded, or is none for images.
         MissingPackage: If KerasHub is not installed.
     """
-    with errors.extra("hub", "An encoder of KerasHub"):
-        keras_hub = importlib.import_module("keras_hub")  # optional, and takes seconds
-    preset = name.removeprefix(PREFIX)
+    library, preset = keras_hub(), name.removeprefix(PREFIX)
     preset = str(as_path(preset)) if as_path(preset).is_dir() else preset
     try:
         policy = keras.config.dtype_policy().name
-        backbone = keras_hub.models.Backbone.from_preset(preset, dtype=policy)
-        converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
+        backbone = library.models.Backbone.from_preset(preset, dtype=policy)
+        converter = library.layers.ImageConverter.from_preset(preset, dtype="float32")
     except Exception as error:  # of the network, the file system or the preset
         raise InvalidInput(
             f"KerasHub could not load the encoder {name}. {reason(error)}. Give hub: and the name "
@@ -49,6 +47,16 @@ def hub(name: str, image_shape: tuple[int, ...]) -> keras.Model:
         ) from error
     converter.image_size = None  # images have the size of the training
     return _encoder(name, backbone, converter, image_shape)
+
+
+def keras_hub() -> Any:
+    """KerasHub, which registers its layers with Keras.
+
+    Raises:
+        MissingPackage: If it is not installed.
+    """
+    with errors.extra("hub", "An encoder of KerasHub"):
+        return importlib.import_module("keras_hub")  # which takes seconds
 
 
 def _encoder(name: str, backbone: Any, converter: Any, image_shape: tuple[int, ...]) -> keras.Model:
