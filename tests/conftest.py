@@ -13,10 +13,15 @@ os.environ.setdefault(
     "--xla_cpu_use_fusion_emitters=false",
 )
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
 from differentiation import differentiate
+
+# A machine may be busy.
+hypothesis.settings.register_profile("barlow", deadline=None)
+hypothesis.settings.load_profile("barlow")
 
 if keras.backend.backend() == "jax":
     import jax

@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
     Example:
         >>> from barlow.text import duration
         >>> duration(42.3), duration(750), duration(3 * 3600 + 300), duration(200_000)
-        ('42 s', '12 min', '3 h 5 min', '2 d 8 h')
+        ('42 s', '12 min', '3 h 5 min', '2 d 7 h')
     """
     minutes = round(seconds / 60)
     if seconds < 90:
