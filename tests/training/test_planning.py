@@ -1,6 +1,8 @@
 """A training in a given time: the plan is the most that fits, is made once, and changes nothing."""
 
 import dataclasses
+import os
+import signal
 import types
 
 import keras
@@ -53,8 +55,9 @@ def test_costs_are_those_of_the_clock(at_once, monkeypatch):
     monkeypatch.setattr(planning, "time", types.SimpleNamespace(perf_counter=lambda: now))
     watch = planning._Watch(patience=100)
     watch.set_model(keras.Sequential())
+    watch.model.stop_training = False
     for epoch, compiling in enumerate((7, 0, 0)):
-        assert not getattr(watch.model, "stop_training", False)
+        assert not watch.model.stop_training
         watch.on_epoch_begin(epoch)
         passes(0.25 + compiling)
         for batch in range(at_once - 1, 12, at_once):
@@ -88,6 +91,19 @@ def test_a_training_in_a_time_is_the_one_of_the_epochs_that_fit(quick, tmp_path)
     assert runs.read_config(run) == config
     with pytest.raises(InvalidInput, match=r"minutes is 5.* in the run and 6 now"):
         barlow.pretrain(IMAGES, run, dataclasses.replace(timed, minutes=6), resume=True)
+
+
+def test_an_interrupt_while_it_is_planned_ends_it_all(tmp_path, monkeypatch):
+    class Interrupted(planning._Watch):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(planning, "_Watch", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        barlow.pretrain(IMAGES, tmp_path / "run", dataclasses.replace(SETTINGS, minutes=5))
+    assert not (tmp_path / "run").exists()
 
 
 def test_too_little_time_is_refused_before_a_run_is_begun(quick, tmp_path):

@@ -117,6 +117,8 @@ def measure(
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         train(some, pathlib.Path(folder) / "run", short, [watch])
+    if not watch.ended:
+        raise KeyboardInterrupt  # which ended it after a step, as it does any training
     return watch.costs(time.perf_counter() - begin)
 
 
@@ -127,11 +129,14 @@ class _Watch(keras.callbacks.Callback):
 
     Args:
         patience: Seconds after which two epochs are enough.
+
+    Attributes:
+        ended: Whether the training came to its end, and not to an interrupt.
     """
 
     def __init__(self, patience: float):
         super().__init__()
-        self._patience = patience
+        self.ended, self._patience = False, patience
         self._steps: list[list[tuple[int, float]]] = []  # of every epoch: steps at once, seconds
         self._looks: list[float] = []
         self._begin = self._before = time.perf_counter()
@@ -149,12 +154,15 @@ class _Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure the look that others have had, and end the training if enough is known."""
+        if self.model.stop_training:
+            return
         now = time.perf_counter()
         self._looks.append(now - self._before)
         self._before = now
         known = sum(seconds for each in self._steps[1:] for _, seconds in each)
-        if epoch > 0 and (known > _ENOUGH or now - self._begin > self._patience):
-            self.model.stop_training = True
+        enough = known > _ENOUGH or now - self._begin > self._patience
+        self.ended = (epoch > 0 and enough) or epoch + 1 == _EPOCHS
+        self.model.stop_training = self.ended
 
     def costs(self, seconds: float) -> Costs:
         """What is known, of a training that took some seconds in all."""
