@@ -92,7 +92,7 @@ def plan(
         need = math.ceil(10 * (minutes + (costs.of(1, steps) - left) / 60 / _PART)) / 10
         raise InvalidInput(
             f"An epoch of {len(images):,} images takes about {costs.of(1, steps) / 60:.1f} minutes "
-            f"here, and of the {minutes:g} that were given {max(0, left) / 60:.1f} are left for "
+            f"here, and of the {minutes:g} given only {max(0, left) / 60:.1f} are left for "
             f"it. Give at least {need:g} minutes, fewer or smaller images, or a smaller encoder."
         )
     return Plan(epochs, costs.of(epochs, steps))
