@@ -1,6 +1,8 @@
 """One training of `quality_fashion_mnist.py`: images in, features out.
 
-    python _fashion_worker.py barlow|supervised|lightly|example FOLDER SECONDS SETTINGS
+    python _fashion_worker.py barlow|supervised|few|METHOD|example FOLDER SECONDS SETTINGS
+
+(a method of `_plain_torch.METHODS`)
 
 reads `images.npz` of the folder and writes `features.npz` and `about.json`. How many epochs fit
 into the time, where the settings do not say, is measured on some first steps, of a training that is
@@ -9,13 +11,18 @@ thrown away.
 
 import functools
 import json
+import math
 import os
 import pathlib
 import sys
 import time
 from typing import Any
 
-if sys.argv[1] in {"lightly", "example"}:  # for the views; the network is plain PyTorch
+if sys.argv[1] not in {
+    "barlow",
+    "supervised",
+    "few",
+}:  # for the views; the network is plain PyTorch
     os.environ["KERAS_BACKEND"] = "torch"
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "src"))
 
@@ -26,6 +33,7 @@ import barlow
 
 WARM, TIMED = 10, 100  # steps
 MARGIN = 0.95  # of the time is planned for
+FEW, DRAWS = (10, 100), 3  # labels per class
 
 
 class Rate(keras.callbacks.Callback):
@@ -82,27 +90,75 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
     }
 
 
-def recommend(train: np.ndarray, epochs: int, optimizer: str = "auto") -> Any:
-    settings = barlow.Settings(epochs=epochs, optimizer=optimizer)
+def recommend(train: np.ndarray, epochs: int, optimizer: str = "auto", seed: int = 0) -> Any:
+    # PyTorch has Muon for matrices alone.
+    settings = barlow.Settings(epochs=epochs, optimizer=optimizer, seed=seed)
     return barlow.recommend(len(train), train.shape[1:], settings)
 
 
-def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:
+def classifier(settings: Any, train: np.ndarray, classes: int) -> tuple[keras.Model, keras.Model]:
+    """The encoder, and with random views before it and a linear classifier on top."""
+    keras.utils.set_random_seed(settings.seed)
+    encoder = barlow.models.encoder(settings.encoder, train.shape[1:])
+    inputs = keras.Input(train.shape[1:])
+    first, _ = barlow.views.ImageViews(settings.views)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(classes)(encoder(first)))
+    model.compile(
+        barlow.recommendation.optimizer(settings, len(train)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return encoder, model
+
+
+def few(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[str, Any]:
+    """The same network from scratch on few labelled images alone, a sixth of the time for each."""
+    train, test, labels = (images[name] for name in ("train", "test", "labels"))
+    classes, rows = np.unique(labels), []
+    for number in FEW:
+        accuracies = []
+        for seed in range(DRAWS):
+            random = np.random.default_rng(seed)
+            chosen = np.concatenate(
+                [random.permutation(np.flatnonzero(labels == each))[:number] for each in classes]
+            )
+            own = seconds / len(FEW) / DRAWS
+            predicted = predict_from(train[chosen], labels[chosen], test, own, seed)
+            accuracies.append(float(np.mean(predicted == images["test_labels"])))
+        accuracy, std = float(np.mean(accuracies)), float(np.std(accuracies))
+        about = {"probe": "its own classifier", "labels_per_class": number}
+        rows.append({**about, "accuracy": accuracy, "std": std})
+    return {"rows": rows}
+
+
+def predict_from(
+    train: np.ndarray, labels: np.ndarray, test: np.ndarray, seconds: float, seed: int
+) -> np.ndarray:
+    """Classes of the test images, learned from these labelled images alone."""
+    options = {"batch_size": min(128, len(train)), "verbose": 0}
+
+    def make(epochs: int) -> tuple[keras.Model, keras.Model]:
+        given = barlow.Settings(epochs=epochs, batch_size=options["batch_size"], seed=seed)
+        settings = barlow.recommend(len(train), train.shape[1:], given)
+        return classifier(settings, train, int(labels.max()) + 1)
+
+    rate, (_, model) = Rate(), make(1000)
+    model.fit(train, labels, epochs=1000, callbacks=[rate], **options)
+    epochs = epochs_in(seconds, rate.value, math.ceil(len(train) / options["batch_size"]))
+    encoder, model = make(epochs)
+    model.fit(train, labels, epochs=epochs, **options)
+    without_views = keras.Sequential([encoder, model.layers[-1]])
+    return without_views.predict(test, batch_size=500, verbose=0).argmax(axis=1)
+
+
+def supervised(
+    images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
+) -> dict[str, Any]:
     """The same encoder and views, with the labels of all images and a linear classifier on top."""
     train, test, labels = (images[name] for name in ("train", "test", "labels"))
 
     def make(epochs: int) -> tuple[keras.Model, keras.Model, Any]:
-        settings = recommend(train, epochs)
-        keras.utils.set_random_seed(settings.seed)
-        encoder = barlow.models.encoder(settings.encoder, train.shape[1:])
-        inputs = keras.Input(train.shape[1:])
-        first, _ = barlow.views.ImageViews(settings.views)(inputs)
-        model = keras.Model(inputs, keras.layers.Dense(int(labels.max()) + 1)(encoder(first)))
-        model.compile(
-            barlow.recommendation.optimizer(settings, len(train)),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        )
-        return encoder, model, settings
+        settings = recommend(train, epochs, seed=given.get("seed", 0))
+        return *classifier(settings, train, int(labels.max()) + 1), settings
 
     rate = Rate()
     _, model, settings = make(2)
@@ -119,9 +175,9 @@ def supervised(images: Any, work: pathlib.Path, seconds: float, _: Any) -> dict[
 
 
 def lightly(
-    images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any], example: bool = False
+    images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any], method: str = "lightly"
 ) -> dict[str, Any]:
-    """The same network in plain PyTorch, and lightly's loss; all else as here or in its example."""
+    """The same network in plain PyTorch, and a loss of lightly; the rest as here or its example."""
     import _plain_torch
     import torch
 
@@ -132,13 +188,13 @@ def lightly(
 
     def train_for(epochs: int, steps: int | None = None) -> tuple[torch.nn.Module, float]:
         """The network, and how many steps there were a second."""
-        recommended = recommend(train, epochs, optimizer="adamw")  # PyTorch has Muon for matrices
+        recommended = recommend(train, epochs, "adamw", given.get("seed", 0))
         torch.manual_seed(recommended.seed)
         network = _plain_torch.encoder()
-        if example:
+        if method == "example":
             step, rates = _plain_torch.example_training(network, recommended), constant
         else:
-            step = _plain_torch.training(network, recommended)
+            step = _plain_torch.METHODS[method](network, recommended)
             rates = barlow.recommendation.schedule(recommended, len(train))
         batches = barlow.data.Batches(train, recommended.batch_size, recommended.seed)
         number = steps or epochs * (len(train) // recommended.batch_size)
@@ -165,13 +221,9 @@ def main() -> None:
     work = pathlib.Path(folder)
     with np.load(work / "images.npz") as file:
         images = dict(file)
-    ways = {
-        "barlow": learn,
-        "supervised": supervised,
-        "lightly": lightly,
-        "example": functools.partial(lightly, example=True),
-    }
-    about = ways[part](images, work, float(seconds), json.loads(given))
+    ways = {"barlow": learn, "supervised": supervised, "few": few}
+    way = ways.get(part) or functools.partial(lightly, method=part)
+    about = way(images, work, float(seconds), json.loads(given))
     about["backend"] = keras.backend.backend()
     (work / "about.json").write_text(json.dumps(about))
 

@@ -7,6 +7,7 @@ Every line of input is a request in JSON, every line of output the answer:
     {"do": "prepare", "images": FILE, "batch_size": B}   make the model and its first steps
     {"do": "whole", "steps": S}    seconds of a step with all that belongs to training
     {"do": "bare", "steps": S}     of encoder, projector, loss, gradient and optimizer alone
+    {"do": "part", "name": P, "steps": S}    of one of PARTS
 """
 
 import os
@@ -26,6 +27,13 @@ NAMES = {
     "lightly, plain PyTorch": ("torch", False),
 }
 WARM = 3  # steps
+PARTS = {
+    "without loss": "the bare step with a sum in place of the loss",
+    "nor optimizer": "that with plain gradient descent",
+    "nor normalisation": "that without batch normalisation",
+    "nor work": "that on two images: Python, and launching",
+    "views": "two views of each image",
+}
 
 
 def recommend(images, batch_size):
@@ -65,6 +73,8 @@ class Barlow:
             model.compile(optimizer, jit_compile=self._compiled)
             models.append(model)
         self._model, self._bare = models
+        self._images, self._recommended = images[:batch_size], (recommended, len(images))
+        self._parts = {}
         self._pair = tuple(keras.ops.convert_to_tensor(view) for view in layer(images[:batch_size]))
         self._batches = lambda step: barlow.data.Batches(images, batch_size, 0, step)
         self._folder = tempfile.TemporaryDirectory()
@@ -106,6 +116,56 @@ class Barlow:
                 begin = time.perf_counter()
             self._bare.train_on_batch(self._pair)
         return {"seconds": (time.perf_counter() - begin) / steps}
+
+    def part(self, name, steps):
+        if name not in self._parts:
+            self._parts[name] = self._prepare_part(name)
+        run = self._parts[name]
+        for step in range(WARM + steps):
+            if step == WARM:
+                begin = time.perf_counter()
+            run()
+        return {"seconds": (time.perf_counter() - begin) / steps}
+
+    def _prepare_part(self, name):
+        import keras
+
+        import barlow
+
+        if name == "views":
+            inputs = keras.Input(self._images.shape[1:])
+            model = keras.Model(inputs, self._model.views(inputs))
+            model.compile(jit_compile=self._compiled)
+            return lambda: model.predict_on_batch(self._images)
+
+        class Summed(barlow.BarlowTwins):
+            """With a loss that costs nothing."""
+
+            def compute_loss(self, x=None, y=None, y_pred=None, *_, **__):
+                return keras.ops.mean(y_pred[0] * y_pred[1])
+
+        networks = [self._bare.encoder, self._bare.projector]
+        if name in ("nor normalisation", "nor work"):
+            networks = [_without_normalization(network) for network in networks]
+        model = Summed(*map(keras.models.clone_model, networks), views=None)
+        optimizer = barlow.recommendation.optimizer(*self._recommended)
+        if name != "without loss":
+            optimizer = keras.optimizers.SGD(0.0)
+        model.compile(optimizer, jit_compile=self._compiled)
+        pair = tuple(view[:2] for view in self._pair) if name == "nor work" else self._pair
+        return lambda: model.train_on_batch(pair)
+
+
+def _without_normalization(network):
+    """The network, with batch normalisation replaced by nothing."""
+    import keras
+
+    def replace(layer):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return keras.layers.Identity(name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    return keras.models.clone_model(network, clone_function=replace)
 
 
 class Lightly:

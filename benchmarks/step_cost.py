@@ -1,7 +1,7 @@
 """What a training step costs: all of it, and its encoder, projector and loss alone.
 
     python benchmarks/step_cost.py [--data FOLDER] [--lightly PYTHON] [--batch-size 256 512]
-        [--rounds 5]
+        [--rounds 5] [--parts]
 
 The encoder, views and other settings are those that barlow recommends for Fashion-MNIST, but the
 optimizer is AdamW, which PyTorch has too. "Whole" is `fit` as `barlow.pretrain` calls it: batches,
@@ -11,18 +11,26 @@ what is around them is 1 - bare / whole. Beside it the whole step of plain PyTor
 network, batch and views and with lightly's loss. Every implementation is a process of its own; in
 every round each is timed in turn, so that drift of the machine hits all alike, and the figure is
 the median over the rounds.
+
+With `--parts` it says instead where the time goes on each backend, by leaving out one part after
+the other: the loss, the optimizer, batch normalisation. What is left on two images is Python and
+launching, and the difference to that is convolutions, matrices and activations. The views are timed
+alone; the rest of the whole step is reading, metrics and callbacks.
 """
 
+import argparse
 import contextlib
 import pathlib
 import statistics
 import sys
 import tempfile
 import time
+from typing import Any
 
 import _workers
 import numpy as np
 from _results import RESULTS, save
+from _step_worker import PARTS
 from _tables import table
 from matplotlib.figure import Figure
 
@@ -47,9 +55,12 @@ def main() -> None:
     parser.add_argument("--data", default=DATA, help="folder with the IDX files")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--parts", action="store_true", help="where the time goes")
     arguments = parser.parse_args()
     pythons = dict.fromkeys(OWN, sys.executable)
-    if arguments.lightly:
+    if arguments.parts:
+        del pythons["barlow PyTorch compiled"]
+    elif arguments.lightly:
         pythons[PEER] = arguments.lightly
 
     rows, absent = [], {}
@@ -58,41 +69,75 @@ def main() -> None:
         source = pathlib.Path(arguments.data) / "train-images-idx3-ubyte.gz"
         np.save(images, data.load(source).pixels[:IMAGES])
         for batch_size in arguments.batch_size:
-            with contextlib.ExitStack() as stack:
-                seconds, workers = {}, {}
-                for name, python in pythons.items():
-                    worker = stack.enter_context(_workers.start(python, name, "_step_worker.py"))
-                    try:
-                        worker("prepare", images=str(images), batch_size=batch_size)
-                    except RuntimeError as error:
-                        absent[name] = str(error)
-                        continue
-                    workers[name], seconds[name] = worker, {"whole": [], "bare": []}
-                for _ in range(arguments.rounds):
-                    for name, worker in workers.items():
-                        for what in ("whole",) if name == PEER else ("whole", "bare"):
-                            time.sleep(PAUSE)
-                            steps = 5
-                            if seconds[name][what]:
-                                steps = max(2, round(SECONDS / seconds[name][what][0]))
-                            seconds[name][what].append(worker(what, steps=steps)["seconds"])
-            for name, measured in seconds.items():
-                whole, bare = measured["whole"], measured["bare"]
-                row = {
-                    "batch_size": batch_size,
-                    "implementation": name,
-                    "images_per_second": batch_size / statistics.median(whole),
-                    "whole_ms": 1000 * statistics.median(whole),
-                }
-                if bare:
-                    row["bare_ms"] = 1000 * statistics.median(bare)
-                    row["share_around"] = 1 - row["bare_ms"] / row["whole_ms"]
-                rows.append(row)
+            seconds = measure(pythons, images, batch_size, arguments, absent)
+            rows += [row_of(name, each, batch_size) for name, each in seconds.items()]
             print(table([row for row in rows if row["batch_size"] == batch_size]), flush=True)
     for name, why in absent.items():
         print(f"{name} is absent: {why}")
-    save("step_cost", rows, rounds=arguments.rounds, absent=absent)
-    draw(rows)
+    name = "step_parts" if arguments.parts else "step_cost"
+    save(name, rows, rounds=arguments.rounds, absent=absent)
+    if not arguments.parts:
+        draw(rows)
+
+
+def measure(
+    pythons: dict[str, str],
+    images: pathlib.Path,
+    batch_size: int,
+    arguments: argparse.Namespace,
+    absent: dict[str, str],
+) -> dict[str, dict[str, float]]:
+    """Median seconds of a step, by implementation and by what is timed of it."""
+    seconds, workers = {}, {}
+    with contextlib.ExitStack() as stack:
+        for name, python in pythons.items():
+            worker = stack.enter_context(_workers.start(python, name, "_step_worker.py"))
+            try:
+                worker("prepare", images=str(images), batch_size=batch_size)
+            except RuntimeError as error:
+                absent[name] = str(error)
+                continue
+            kinds = ("whole",) if name == PEER else ("whole", "bare")
+            kinds += tuple(PARTS) if arguments.parts else ()
+            workers[name], seconds[name] = worker, {kind: [] for kind in kinds}
+        for _ in range(arguments.rounds):
+            for name, worker in workers.items():
+                for what, before in seconds[name].items():
+                    time.sleep(PAUSE)
+                    steps = max(2, round(SECONDS / before[0])) if before else 5
+                    part = {"name": what} if what in PARTS else {}
+                    answer = worker("part" if part else what, steps=steps, **part)
+                    before.append(answer["seconds"])
+    return {
+        name: {what: statistics.median(each) for what, each in measured.items()}
+        for name, measured in seconds.items()
+    }
+
+
+def row_of(name: str, seconds: dict[str, float], batch_size: int) -> dict[str, Any]:
+    row = {
+        "batch_size": batch_size,
+        "implementation": name,
+        "images_per_second": batch_size / seconds["whole"],
+        "whole_ms": 1000 * seconds["whole"],
+    }
+    if "bare" in seconds:
+        row["bare_ms"] = 1000 * seconds["bare"]
+        row["share_around"] = 1 - row["bare_ms"] / row["whole_ms"]
+    if "views" in seconds:
+        row |= {f"share_{what}": share for what, share in shares(seconds).items()}
+    return row
+
+
+def shares(seconds: dict[str, float]) -> dict[str, float]:
+    """Shares of the whole step, by what takes them."""
+    bare, whole = seconds["bare"], seconds["whole"]
+    left = [bare, *(seconds[part] for part in PARTS if part != "views")]
+    names = ("loss", "optimizer", "normalisation", "convolutions")
+    taken = {name: one - two for name, one, two in zip(names, left, left[1:], strict=False)}
+    taken |= {"python": left[-1], "views": seconds["views"]}
+    taken["rest"] = whole - bare - seconds["views"]
+    return {name: each / whole for name, each in taken.items()}
 
 
 def draw(rows: list[dict]) -> None:

@@ -125,7 +125,7 @@ def test_a_source_is_brought_to_the_size_and_the_channels_of_the_encoder(encoder
     embeddings = barlow.embed(encoder, tmp_path)
     assert embeddings.image_shape == (SIZE, SIZE, 1)
     assert embeddings.names.tolist() == ["0.png", "1.png", "2.png"]
-    assert "crop" in embeddings.resize
+    assert "stretch" in embeddings.resize
     assert barlow.embed(encoder, data.digits().pixels[:3]).resize == ""
 
 

@@ -79,8 +79,8 @@ def embed(
     Args:
         encoder: Model from images to ``[batch, features]``, folder of a run, or ``.keras`` file.
         images: Images, an array of them, or any source of :func:`barlow.data.load`, which is
-            brought to the size and the channels that the encoder takes. For an encoder of signals
-            or rows, an array of these.
+            brought to the size and the channels that the encoder takes, in the way of the run. For
+            an encoder of signals or rows, an array of these.
         batch_size: Images to embed at a time, >= 1. Defaults to 256.
         track: Shows the progress; see :data:`barlow.progress.Track`.
         **options: Options of :func:`barlow.data.load`, for a source.
@@ -133,6 +133,7 @@ def prepare(
     image_shape: tuple[int, ...] = ()
     if not isinstance(encoder, keras.Model):
         image_shape = runs.image_shape(encoder)
+        options = {"resize": runs.resize(encoder), **options}
         encoder = runs.load_encoder(encoder)
     return encoder, images_for(encoder, images, image_shape, **options)
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from barlow import models, pixels, views
+from barlow import models, pixels, resizing, views
 from barlow.errors import InvalidInput
 from barlow.optimizers import LARS, AdamW, Muon, warmup_cosine
 from barlow.settings import DTYPE_POLICIES, Settings
@@ -21,6 +21,11 @@ _HERE = "benchmarks/quality_fashion_mnist.py"
 _HEAD_START = (
     "a tenth of that for random weights, as Kolesnikov et al. (2020, BiT) fine-tune with labels; "
     "Reed et al. (2022) keep the rate when they train on without; not compared here"
+)
+
+_SIZES = (
+    "that of the images; of files of several sizes, or of large ones, the median of the shorter "
+    "sides, at most 64 pixels on a processor and 224 on a GPU (decision 15)"
 )
 
 _STEPS = 1200  # of a training, at least
@@ -100,6 +105,7 @@ def recommend(
         chosen[name], reasons[name] = (value, reason) if is_open else (own, "given")
         return chosen[name]
 
+    _choose_size(choose, image_shape)
     _choose_networks(choose, image_shape, encoder)
     batch_size = choose("batch_size", 256, f"accuracy hardly depends on it: {_PAPER}, figure 2")
     if batch_size > images:
@@ -116,6 +122,8 @@ def recommend(
     if given.minutes is not None:
         measured = "what fits into the minutes here, measured"
         reasons["epochs"] = measured if given.epochs else f"until {measured} when training begins"
+        if given.image_size is None and given.encoder == "auto":
+            reasons["image_size"] += "; less of large ones if few steps fit into the minutes"
     if steps % given.steps_per_execution:
         raise InvalidInput(
             f"The {steps} steps of an epoch must be a multiple of `steps_per_execution`. "
@@ -185,6 +193,21 @@ def optimizer(recommended: Recommendation, images: int) -> keras.optimizers.Opti
     adamw = AdamW if average else keras.optimizers.AdamW
     kind = {"adamw": adamw, "lars": LARS, "muon": Muon}[recommended.optimizer]
     return kind(schedule(recommended, images), weight_decay=recommended.weight_decay, **average)
+
+
+def _choose_size(choose: _Choose, image_shape: tuple[int, ...]) -> None:
+    height, width, _ = image_shape
+    size = choose("image_size", height if height == width else None, _SIZES)
+    if size is not None and (height, width) != (size, size):
+        raise InvalidInput(
+            "Only image files are brought to a size, when they are read. "
+            f"Received: image_size={size}, and images of {height} x {width} pixels."
+        )
+    choose(
+        "resize",
+        resizing.RESIZE,
+        "views and evaluation see all of a picture, and no bars beside it (decision 15)",
+    )
 
 
 def _choose_networks(

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any, TypeVar
 
 from barlow.errors import InvalidInput, did_you_mean
+from barlow.resizing import RESIZES
 from barlow.text import as_code
 from barlow.views.recipe import RECIPES
 
@@ -112,6 +113,15 @@ class Settings:
         None,
         "Weights to start from: imagenet, for a network of keras.applications, or a file of them.",
         unset="random weights",
+    )
+    image_size: int | None = _setting(
+        None, "Height and width to bring image files to, in pixels.", at_least=1
+    )
+    resize: str = _setting(
+        "auto",
+        "How image files come to that size: their longer side is cut to its middle, they are "
+        "padded with the background, or stretched.",
+        choices=("auto", *RESIZES),
     )
     views: str = _setting("auto", "Recipe of views.", choices=("auto", *RECIPES))
     projector: tuple[int, ...] | None = _setting(

@@ -273,7 +273,7 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", plain, "--out", new, "--views", "vgg"), "one of auto, glyphs, grey"),
         (("pretrain", plain, "--out", new, "--projector", "a,b"), "numbers with commas"),
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),
-        (("pretrain", plain, "--out", new, "--image-size", 0), "image-size"),
+        (("pretrain", plain, "--out", new, "--image-size", 0), "`image_size` must be at least 1"),
         (("pretrain", square, "--out", new, "--image-size", 16), "only image files"),
         (("demo", "--out", run), "already"),
         (("evaluate", tmp_path / "nowhere", folders / "classes"), "not a finished run"),

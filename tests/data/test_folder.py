@@ -89,12 +89,31 @@ def test_images_of_many_sizes_are_brought_to_one_and_it_is_said(tmp_path):
     write(tmp_path / "a.png", picture(40, 60))
     write(tmp_path / "b.png", picture(50, 50))
     images = load(tmp_path)
-    assert images.pixels.shape == (2, 32, 32, 3)
+    assert images.pixels.shape == (2, 48, 48, 3)
     (note,) = images.notes
     assert note == (
-        "The images were brought to 32 x 32 pixels; they had 2 sizes from 40 x 60 to 50 x 50."
+        "The images were brought to 48 x 48 pixels; they had 2 sizes from 40 x 60 to 50 x 50."
     )
-    assert load(tmp_path, image_size=(20, 30)).pixels.shape == (2, 20, 30, 3)
+    assert images.size_is_open
+    given = load(tmp_path, image_size=(20, 30))
+    assert given.pixels.shape == (2, 20, 30, 3)
+    assert not given.size_is_open
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(640, 480)], 64),  # a photo, on a processor
+        ([(65, 65)], 64),
+        ([(33, 70), (90, 34), (500, 35)], 40),
+        ([(5, 9), (7, 6)], 16),
+        ([(20, 20)] * 3 + [(900, 900)] * 2, 24),  # the median, and no mean
+    ],
+)
+def test_the_size_is_the_median_of_the_shorter_sides(sizes, expected, tmp_path):
+    for number, size in enumerate(sizes):
+        write(tmp_path / f"{number}.png", Image.new("RGB", size))
+    assert load(tmp_path).pixels.shape[1:] == (expected, expected, 3)
 
 
 def test_one_size_is_kept_where_it_is_small(tmp_path):
@@ -105,8 +124,50 @@ def test_one_size_is_kept_where_it_is_small(tmp_path):
 def test_a_crop_keeps_the_middle_of_the_longer_side(tmp_path):
     left_to_right = np.repeat(np.arange(60)[None], 20, axis=0).astype("uint8")
     write(tmp_path / "a.png", Image.fromarray(left_to_right))
-    found = load(tmp_path, image_size=(20, 20)).pixels[0, ..., 0]
+    found = load(tmp_path, (20, 20), resize="crop").pixels[0, ..., 0]
     np.testing.assert_array_equal(found, left_to_right[:, 20:40])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_padding_keeps_all_of_an_image_and_its_ratio(channels, tmp_path):
+    image = picture(20, 60, channels)
+    write(tmp_path / "a.png", image)
+    found = load(tmp_path, (60, 60), resize="pad", background="black").pixels[0]
+    np.testing.assert_array_equal(found[20:40], np.asarray(image).reshape(20, 60, channels))
+    assert not found[:20].any()
+    assert not found[40:].any()
+    assert load(tmp_path, (60, 60), resize="pad").pixels[0, 0].min() == 255
+
+
+def test_stretching_keeps_all_of_an_image(tmp_path):
+    image = picture(20, 60)
+    write(tmp_path / "a.png", image)
+    found = load(tmp_path, (30, 30), resize="stretch")
+    expected = image.resize((30, 30), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(found.pixels[0], np.asarray(expected))
+    assert found.resize == "stretched, bicubic"
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+def test_a_turned_camera_and_a_large_jpeg_are_resized_alike(resize, tmp_path):
+    y, x = np.mgrid[:200, :480]
+    image = Image.fromarray(np.stack([x / 2, y, (x + y) / 3], -1).astype("uint8"))
+    write(tmp_path / "upright" / "a.png", image)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    (tmp_path / "turned").mkdir()
+    image.rotate(90, expand=True).save(tmp_path / "turned" / "a.jpg", exif=exif, quality=98)
+    one, two = (
+        load(tmp_path / name, (24, 24), resize=resize).pixels[0].astype(int)
+        for name in ("upright", "turned")
+    )
+    assert np.abs(one - two).mean() < 2
+
+
+def test_another_way_of_resizing_is_refused_with_those_there_are(tmp_path):
+    write(tmp_path / "a.png", picture())
+    with pytest.raises(ValueError, match=r"one of crop, pad, stretch. Received: 'squash'"):
+        load(tmp_path, resize="squash")
 
 
 def test_the_orientation_of_a_camera_is_followed(tmp_path):

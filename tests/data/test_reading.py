@@ -4,8 +4,19 @@ from collections.abc import Generator
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from barlow.data import BadImage, Images, LazyPixels, as_images, from_array, in_memory, load, sample
+from barlow.data import (
+    BadImage,
+    Images,
+    LazyPixels,
+    as_images,
+    at_size,
+    from_array,
+    in_memory,
+    load,
+    sample,
+)
 from barlow.data import read_in_order as chunks
 from barlow.data.reading import read_all
 from barlow.progress import silent
@@ -149,3 +160,27 @@ def test_a_sample_has_different_images_that_the_seed_decides():
         few.names.tolist() == [str(label) for label in few.labels] == list(map(str, numbers(few)))
     )
     assert sorted(sample(images, 99).labels) == list(range(50))
+
+
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["lazy", "in memory"])
+def test_images_of_another_size_are_those_that_are_read_at_it(memory, tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("a.png", "b.png", "c.png"):
+        shape = (*random.integers(70, 120, 2), 3)
+        Image.fromarray(random.integers(0, 256, shape).astype("uint8")).save(tmp_path / name)
+    (tmp_path / "d.png").write_bytes(b"")
+    options = {"memory": memory, "resize": "pad", "background": "red"}
+    images = load(tmp_path, **options)
+    assert images.size_is_open
+    expected = load(tmp_path, (24, 32), **options)
+    found = at_size(images[[2, 0]], (24, 32))
+    assert isinstance(found.pixels, LazyPixels) == (memory == 0)
+    np.testing.assert_array_equal(found.pixels[:], expected.pixels[:][[2, 0]])
+    assert found.names.tolist() == ["c.png", "a.png"]
+    assert not found.size_is_open
+    assert [where for where, _ in found.skipped] == [where for where, _ in images.skipped]
+
+
+def test_arrays_have_one_size():
+    with pytest.raises(ValueError, match=r"Only images of files .* shape \(8, 8, 1\)"):
+        at_size(from_array(np.zeros((2, 8, 8))), (4, 4))

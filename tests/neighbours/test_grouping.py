@@ -198,7 +198,7 @@ def test_images_that_differ_only_where_the_encoder_does_not_look_are_no_copies(e
         picture.paste(draw(number // 2, 64), (64, 0))
         picture.save(tmp_path / "photos" / f"{number:02}.png")
     wide[-1].save(tmp_path / "photos" / "copy.jpg", quality=90)
-    vectors.write(encoder, tmp_path / "photos", tmp_path / "x.parquet")
+    vectors.write(encoder, tmp_path / "photos", tmp_path / "x.parquet", resize="crop")
     by_similarity = barlow.duplicates(tmp_path / "x.parquet", threshold=0.999)
     assert len(groups_of(by_similarity)) == 30
     found = barlow.duplicates(tmp_path / "x.parquet")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import draw
 
 import barlow
 from barlow import data, runs
@@ -127,3 +128,35 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_measured(tmp_path):
     unmeasurable = dataclasses.replace(SETTINGS, minutes=1, encoder="small:network")
     with pytest.raises(FileExistsError):
         barlow.pretrain(np.zeros((1, 2)), tmp_path / "run", unmeasurable)  # not even read
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(8):
+        draw(number).save(tmp_path / f"{number}.png")  # 96 pixels
+    return tmp_path
+
+
+def test_an_open_size_is_halved_until_enough_steps_fit(photos, quick, monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
+    settings = barlow.Settings(minutes=1, projector=(8, 8))
+    run = barlow.pretrain(photos, tmp_path / "run", settings, [Ends()])
+    config = runs.read_config(run)
+    assert config["image_shape"] == [32, 32, 3]
+    assert config["image_size"] == 32
+    assert "few steps" in config["reasons"]["image_size"]
+    # Resumed, the images have the size of the run; what was read at another is read again.
+    images = data.load(photos)
+    assert images.pixels.shape[1:3] == (64, 64)
+    barlow.pretrain(images, run, settings, [Ends()], resume=True)
+    assert runs.read_config(run) == config
+    given = dataclasses.replace(settings, image_size=48)
+    kept = barlow.pretrain(photos, tmp_path / "given", given, [Ends()])
+    assert runs.read_config(kept)["image_shape"] == [48, 48, 3]
+
+
+class Ends(keras.callbacks.Callback):
+    """Ends a training after its first step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = True

@@ -5,7 +5,7 @@ And Keras' global settings.
 
 from barlow.backend.choice import BACKENDS, choose, current
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
-from barlow.backend.devices import check_devices, devices, on_devices
+from barlow.backend.devices import check_devices, devices, has_accelerator, on_devices
 from barlow.backend.log import quiet
 from barlow.backend.memory import forgetting_graphs, keep_freed_memory, maps_memory_anew
 from barlow.backend.operations import (
@@ -67,6 +67,7 @@ __all__ = [
     "forgetting_graphs",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
+    "has_accelerator",
     "in_custom_replica_loop",
     "is_apart",
     "is_fully_sharded",

@@ -23,6 +23,11 @@ def devices() -> list[str]:
     return ["mps:0"] if torch.backends.mps.is_available() else ["cpu:0"]
 
 
+def has_accelerator() -> bool:
+    """Whether there is another device than a processor, such as a GPU."""
+    return not all(name.lower().startswith("cpu") for name in devices())
+
+
 def check_devices(wanted: int | str) -> int:
     """Number of devices to train on.
 

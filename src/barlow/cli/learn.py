@@ -67,7 +67,6 @@ def pretrain(
             "it trains?",
         ),
     ] = None,
-    image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
     pages: options.Pages = "first",
@@ -77,27 +76,28 @@ def pretrain(
     """Learn an encoder from images; no labels needed."""
     from barlow import backend, runs  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
 
     if backend.launched_index() == 0:
         out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before reading
     devices = _processes(devices)
-    reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "pages": pages}
-    images = read(sources, image_size, **reading, split=split)
+    reading = inputs.reading(settings, out if resume and runs.is_run(out) else None)
+    reading |= {"max_pixels": max_pixels, "background": background, "pages": pages}
+    images = read(sources, **reading, split=split)
     if images.labels is not None:
         show.say("Their labels play no part in training.")
     labelled = None
     if probe is not None:
-        height, width, channels = images.pixels.shape[1:]
-        labelled = read([probe], (height, width), channels=channels, **reading)
+        height, width, reading["channels"] = images.pixels.shape[1:]
+        labelled = read([probe], **{**reading, "image_size": (height, width)})
     ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run, "devices": devices}
     _pretrain(images, out, settings, probe=labelled, **ways)
 
 
-@options.takes_settings("encoder", "weights", "epochs", "batch_size")
+@options.takes_settings("encoder", "weights", "image_size", "resize", "epochs", "batch_size")
 def recommend(
     sources: options.Sources,
     settings: Settings,
-    image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
     pages: options.Pages = "first",
@@ -106,14 +106,15 @@ def recommend(
     """Show how `barlow pretrain` would train on these images, and why so."""
     import barlow  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
 
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    images = read(sources, image_size, **reading)
+    images = read(sources, **inputs.reading(settings), **reading)
     recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
     show.settings(dataclasses.asdict(recommended))
 
 
-@options.takes_settings("views", "seed")
+@options.takes_settings("image_size", "resize", "views", "seed")
 def views(
     sources: options.Sources,
     settings: Settings,
@@ -122,7 +123,6 @@ def views(
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Images to show.")] = 8,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of views of each.")] = 3,
-    image_size: options.ImageSize = None,
     max_pixels: options.MaxPixels = None,
     background: options.Background = "white",
     pages: options.Pages = "first",
@@ -132,9 +132,10 @@ def views(
     from barlow import data, report, runs  # noqa: PLC0415
     from barlow import views as rooms  # noqa: PLC0415
     from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
 
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    found = read(sources, image_size, **reading)
+    found = read(sources, **inputs.reading(settings), **reading)
     shape = found.pixels.shape[1:]
     name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
     layer = rooms.ImageViews(name, seed=settings.seed)

@@ -31,9 +31,6 @@ LabelledSources = Annotated[
         ".tar archives; a folder that datasets saved; .npz or IDX file.",
     ),
 ]
-ImageSize = Annotated[
-    int | None, typer.Option(min=1, help="Height and width to bring image files to.")
-]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 MaxPixels = Annotated[
     int | None,

@@ -57,7 +57,8 @@ def read_for(
     encoder = runs.load_encoder(run)
     height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
     size = None if height is None or width is None else (height, width)  # else the images' own
-    shared, taken = {} if shared is None else shared, (size, channels)
+    options = {"resize": runs.resize(run), **options}
+    shared, taken = {} if shared is None else shared, (size, channels, options["resize"])
     if taken not in shared:
         shared[taken] = read(sources, size, channels=channels, **options)
     return encoder, shared[taken]

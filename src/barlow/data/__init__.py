@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from barlow.data.batches import Batches
     from barlow.data.images import Images, Pixels, from_array, sample
     from barlow.data.lazy import MAX_PIXELS, BadImage, LazyPixels
-    from barlow.data.reading import check_any, in_memory, read_in_order
+    from barlow.data.reading import at_size, check_any, in_memory, read_in_order
     from barlow.data.sources import as_images, digits, load
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "LazyPixels",
     "Pixels",
     "as_images",
+    "at_size",
     "check_any",
     "digits",
     "from_array",
@@ -38,6 +39,7 @@ __getattr__, __dir__ = attach(  # `Batches` alone needs Keras
         "LazyPixels": "lazy",
         "Pixels": "images",
         "as_images": "sources",
+        "at_size": "reading",
         "check_any": "reading",
         "digits": "sources",
         "from_array": "images",

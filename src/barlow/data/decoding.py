@@ -11,12 +11,10 @@ from barlow import own, pixels
 from barlow.data.formats import FORMATS, not_read
 from barlow.data.lazy import MAX_PIXELS, BadImage
 from barlow.errors import InvalidInput, extra
+from barlow.resizing import RESIZE, RESIZES, placed
 
 with extra("cli", "Reading image files"):
     from PIL import Image, ImageColor, UnidentifiedImageError
-
-RESIZE = "centre crop, bicubic"
-"""How :func:`decode` brings an image to another size."""
 
 _DEEP = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_DEEP)
@@ -135,14 +133,13 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     deep: pixels.Scale = pixels.SIXTEEN_BITS,
     plain: pixels.Scale = pixels.EIGHT_BITS,
-    crop: bool = True,
+    resize: str = RESIZE,
 ) -> np.ndarray:
     """Pixels of an image file; for an animation, of its first frame.
 
-    The longer side is cropped to the middle, the rest is resampled bicubically. A JPEG at least
-    four times as large as ``image_size`` is decoded at half, a quarter or an eighth of its size,
-    but never at less than twice ``image_size``: the result differs by less than a grey level on
-    average.
+    It is resampled bicubically. A JPEG at least four times as large as ``image_size`` is decoded at
+    half, a quarter or an eighth of its size, but never at less than twice ``image_size``: the
+    result differs by less than a grey level on average.
 
     Args:
         file: A path, or another :class:`File`.
@@ -152,7 +149,8 @@ def decode(
         max_pixels: Largest number of pixels; a larger image is refused before it is decoded.
         deep: How grey of more than 8 bits, and floats, become 0 .. 255.
         plain: How opaque grey of 8 bits becomes 0 .. 255.
-        crop: Whether to crop the longer side. Defaults to True; else the image is stretched.
+        resize: How it comes to another ratio of width to height, a key of
+            ``resizing.RESIZES``. Defaults to ``resizing.RESIZE``.
 
     Returns:
         Shape ``[height, width, channels]``, uint8.
@@ -177,23 +175,21 @@ def decode(
         width, height = reduced[1][2:] if reduced else image.size
         orientation = _orientation(image)
         to_height, to_width = image_size[::-1] if orientation >= 5 else image_size
-        scale = min(width / to_width, height / to_height)
-        # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
-        left, top = max(0, width - scale * to_width) / 2, max(0, height - scale * to_height) / 2
-        if not crop:
-            left = top = 0
         scale = {"L": plain}.get(image.mode, deep if image.mode in _DEEP else pixels.EIGHT_BITS)
+        box, part, corner = placed((width, height), (to_width, to_height), resize)
         resized = _converted(image, mode, background, scale).resize(
-            (to_width, to_height),
-            Image.Resampling.BICUBIC,
-            box=(left, top, width - left, height - top),
+            part, Image.Resampling.BICUBIC, box=box
         )
+        if part != (to_width, to_height):
+            page = Image.new(mode, (to_width, to_height), background)
+            page.paste(resized, corner)
+            resized = page
         if orientation in _UPRIGHT:
             resized = resized.transpose(_UPRIGHT[orientation])
         return np.array(resized).reshape(*image_size, channels)
 
 
-def check_options(background: str, max_pixels: int) -> None:
+def check_options(background: str, max_pixels: int, resize: str) -> None:
     """Refuse options with which no image can be read, before every image seems bad.
 
     Raises:
@@ -201,6 +197,8 @@ def check_options(background: str, max_pixels: int) -> None:
     """
     if max_pixels < 1:
         raise InvalidInput(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
+    if resize not in RESIZES:
+        raise InvalidInput(f"`resize` must be one of {', '.join(RESIZES)}. Received: {resize!r}.")
     try:
         ImageColor.getrgb(background)
     except ValueError as error:

@@ -3,14 +3,14 @@
 import collections
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from barlow import own, pixels
+from barlow import backend, own, pixels, resizing
 from barlow.data.decoding import (
-    RESIZE,
     Header,
     Page,
     check_options,
@@ -29,7 +29,8 @@ from barlow.progress import Track, silent
 PAGES = ("first", "all")
 """Which pages of a file with several are images."""
 
-_DEFAULT_SIZE = (32, 32)
+# Pixels of a side that is recommended; docs/decisions/0015 has what each costs and brings.
+_ON_ACCELERATOR, _ON_CPU, _SMALLEST, _STEP = 224, 64, 16, 8
 _LOOKS = 32  # images that are looked at to judge a set
 
 
@@ -59,13 +60,14 @@ def load_files(
     max_pixels: int,
     memory: int,
     pages: str,
+    resize: str,
     track: Track,
 ) -> Images:
     """Images of the files of a source.
 
     The options are those of :func:`barlow.data.load`.
     """
-    check_options(background, max_pixels)
+    check_options(background, max_pixels, resize)
     if pages not in PAGES:
         raise InvalidInput(f"`pages` must be one of {', '.join(PAGES)}. Received: {pages!r}.")
     found, page_notes = _pages(_headers(listing, max_pixels, track), pages)
@@ -74,7 +76,9 @@ def load_files(
     check_any(len(found.entries), skipped)
     headers = found.headers
 
-    image_size = image_size or _own_size(headers) or _DEFAULT_SIZE
+    own_size = _own_size(headers)
+    size_is_open = image_size is None and own_size is None
+    image_size = image_size or own_size or _size_for(headers)
     own_channels = 1 if all(header.grey for header in headers) else 3
     channels = channels or own_channels
     labels, label_notes = settle_labels(found.entries)
@@ -82,7 +86,7 @@ def load_files(
     notes += [*_notes(headers, image_size, background), *scale_notes]
     if channels != own_channels:
         notes.append(f"The images were made {'grey' if channels == 1 else 'colour'}.")
-    options = {"background": background, "max_pixels": max_pixels, **scales}
+    options = {"background": background, "max_pixels": max_pixels, "resize": resize, **scales}
     read = functools.partial(decode, image_size=image_size, channels=channels, **options)
     files = np.empty(len(headers), dtype=object)
     files[:] = [entry.file for entry in found.entries]  # a tuple stays one object in this way
@@ -92,9 +96,11 @@ def load_files(
         tuple(notes),
         skipped,
         np.array([entry.name for entry in found.entries], dtype=object),
-        RESIZE,
+        resizing.RESIZES[resize],
         files,
         dict(found.passed),
+        read,
+        size_is_open,
     )
     return _judged(in_memory(images, track) if images.pixels.nbytes <= memory else images)
 
@@ -206,6 +212,14 @@ def _own_size(headers: Sequence[Header]) -> tuple[int, int] | None:
     width, height = headers[0].size
     shared = all(header.size == (width, height) for header in headers)
     return (height, width) if shared and max(width, height) <= pixels.SMALL else None
+
+
+def _size_for(headers: Sequence[Header]) -> tuple[int, int]:
+    """The recommended ``(height, width)`` of images of several sizes, or of large ones."""
+    typical = float(np.median([min(header.size) for header in headers]))
+    most = _ON_ACCELERATOR if backend.has_accelerator() else _ON_CPU
+    side = min(most, max(_SMALLEST, _STEP * math.ceil(typical / _STEP)))
+    return side, side
 
 
 def _notes(headers: Sequence[Header], image_size: tuple[int, int], background: str) -> list[str]:

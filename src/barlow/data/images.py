@@ -1,7 +1,7 @@
 """Images of one size with their labels and names, in memory or on disk."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,9 @@ class Images:
         resize: How image files were brought to their size; ``""`` for images of other sources.
         files: What every image was read from, shape ``[images]``: a path, or another object that
             opens as one. Defaults to ``None`` for images of other sources.
+        read: Function from one of ``files`` to its pixels, also of images in memory; ``None`` for
+            images of other sources.
+        size_is_open: Whether their size was recommended, and not given: it may be another.
         passed_over: Number of files of the source that are not images, by kind: what looks like
             images but is not read, ``"hidden files"``, ``"written by barlow"``, ``"other files"``.
 
@@ -58,6 +61,8 @@ class Images:
     resize: str = ""
     files: NDArray[np.object_] | None = None
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    read: Callable[[Any], NDArray[Any]] | None = None
+    size_is_open: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.pixels)

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -91,6 +92,37 @@ def in_memory(images: Images, track: Track = silent) -> Images:
         files=None if images.files is None else np.concatenate(files),
         skipped=tuple(skipped),
     )
+
+
+def at_size(images: Images, image_size: tuple[int, int], track: Track = silent) -> Images:
+    """Images of files brought to another size, from their files; in memory if they were.
+
+    Args:
+        images: Images of files.
+        image_size: ``(height, width)`` of the result.
+        track: Shows the progress of reading; see :data:`barlow.progress.Track`.
+
+    Raises:
+        InvalidInput: If they are not of files, or none can be read any more.
+
+    Example:
+        >>> from PIL import Image
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> Image.new("RGB", (640, 480)).save(folder / "photo.png")
+        >>> barlow.data.at_size(barlow.data.load(folder), (48, 48)).pixels.shape
+        (1, 48, 48, 3)
+    """
+    if images.read is None or images.files is None:
+        raise InvalidInput(
+            "Only images of files can be brought to another size. Received: images of shape "
+            f"{tuple(images.pixels.shape[1:])}, not of files."
+        )
+    read: Any = functools.partial(images.read, **{"image_size": image_size})
+    shape = (*image_size, images.pixels.shape[3])
+    lazy = dataclasses.replace(
+        images, pixels=LazyPixels([*images.files], shape, read), read=read, size_is_open=False
+    )
+    return in_memory(lazy, track) if isinstance(images.pixels, np.ndarray) else lazy
 
 
 def read_all(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from barlow import resizing
 from barlow.data.arrays import is_arrays, load_arrays
 from barlow.data.images import Images, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
@@ -23,6 +24,7 @@ def load(
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
     pages: str = "first",
+    resize: str = resizing.RESIZE,
     split: str | None = None,
     track: Track = silent,
 ) -> Images:
@@ -70,9 +72,9 @@ def load(
 
     Args:
         source: Path or pattern, list of paths, or dataset.
-        image_size: ``(height, width)`` of the result; image files are cropped along the longer
-            side and resampled. Defaults to ``None``: their own size if they share one of at most
-            64 pixels, else 32 x 32.
+        image_size: ``(height, width)`` of the result. Defaults to ``None``: their own size if they
+            share one of at most 64 pixels; else a square of the median of their shorter sides, a
+            multiple of 8 from 16 to 64, or to 224 with a GPU.
         channels: 1 to convert image files to grey, 3 to colour. Defaults to ``None``: grey if all
             are.
         background: Colour behind transparent images, a name or ``#rrggbb``. Defaults to
@@ -84,6 +86,9 @@ def load(
         pages: Of TIFF files with several pages, and of animations: ``"first"`` takes the first
             page, ``"all"`` takes every page as an image, named ``"a.tif, page 2"``. Defaults to
             ``"first"``.
+        resize: How an image file comes to a size with another ratio of width to height: ``"crop"``
+            cuts its longer side to the middle; ``"pad"`` lays all of it in the middle of the
+            background; ``"stretch"`` keeps all of it and not its ratio. Defaults to ``"stretch"``.
         split: Of a folder, the only subfolder to take, such as ``"train"``. Defaults to ``None``,
             all.
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
@@ -132,6 +137,7 @@ def load(
         max_pixels=max_pixels,
         memory=memory,
         pages=pages,
+        resize=resize,
         track=track,
     )
 

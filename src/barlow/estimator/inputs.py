@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, pixels
+from barlow import data, pixels, resizing
 from barlow.errors import InvalidInput
 
 Shape = tuple[int | None, ...]
@@ -19,7 +19,11 @@ Check = Callable[..., NDArray[Any]]
 
 
 def as_inputs(
-    x: Any, shape: Shape, check: Check, scale: pixels.Scale | None = None
+    x: Any,
+    shape: Shape,
+    check: Check,
+    scale: pixels.Scale | None = None,
+    resize: str = resizing.RESIZE,
 ) -> tuple[data.Images, pixels.Scale]:
     """Inputs as an encoder takes them, and what brings their values to 0 .. 255.
 
@@ -29,6 +33,7 @@ def as_inputs(
         check: What checks rows.
         scale: What brought the values of the first inputs to 0 .. 255. Defaults to ``None``: these
             are the first.
+        resize: How image files come to their size, see :func:`barlow.data.load`.
 
     Raises:
         ValueError: If they are nothing that an encoder takes, or of another shape.
@@ -40,7 +45,7 @@ def as_inputs(
         )
     axes, is_image = x.ndim if hasattr(x, "ndim") else np.asarray(x).ndim, len(shape) == 3
     if axes == 1 and all(isinstance(path, str | os.PathLike) for path in x):
-        return _of_shape(_load([*x], shape), shape), scale or pixels.EIGHT_BITS
+        return _of_shape(_load([*x], shape, resize), shape), scale or pixels.EIGHT_BITS
     if axes < 3:
         x = check(x, dtype="numeric" if is_image else "float32")
         x = _unflattened(x, shape) if is_image else x
@@ -95,11 +100,11 @@ def check_read(skipped: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def _load(paths: list[Any], shape: Shape) -> data.Images:
+def _load(paths: list[Any], shape: Shape, resize: str) -> data.Images:
     """Images of files, one each."""
     height, width, channels = shape if len(shape) == 3 else (None, None, None)
     size = None if height is None or width is None else (height, width)
-    images = data.load(paths, size, channels)
+    images = data.load(paths, size, channels, resize=resize)
     check_read(images.skipped)
     if len(images) != len(paths):
         raise InvalidInput(

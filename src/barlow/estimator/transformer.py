@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import backend, data, runs
+from barlow import backend, data, resizing, runs
 from barlow.embedding import embed
 from barlow.errors import InvalidInput, did_you_mean, extra
 from barlow.estimator.inputs import Shape, as_inputs, as_shape, check_read, joined
@@ -119,12 +119,14 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             encoder, shape = self._given()
             least = 2 if encoder is None else 1
             check = functools.partial(validate_data, self, ensure_min_samples=least)
-            inputs, scale = as_inputs(X, joined(shape, as_shape(self.image_shape)), check)
+            shape, resize = joined(shape, self._image_shape()), self._resizing()
+            inputs, scale = as_inputs(X, shape, check, resize=resize)
             if encoder is None:
                 encoder, loss = self._learn(inputs)
             else:
                 loss = []
-        self.encoder_, self.loss_curve_, self._scale = encoder, loss, scale
+        self.encoder_, self.loss_curve_ = encoder, loss
+        self._scale, self._resize = scale, resize
         self.input_shape_ = tuple(inputs.pixels.shape[1:])
         return self
 
@@ -139,7 +141,7 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         check_is_fitted(self, "encoder_")
         check = functools.partial(validate_data, self, reset=False)
-        inputs, _ = as_inputs(X, self.input_shape_, check, self._scale)
+        inputs, _ = as_inputs(X, self.input_shape_, check, self._scale, self._resize)
         found = embed(self.encoder_, inputs, batch_size=self.batch_size)
         check_read(found.skipped)
         return found.vectors
@@ -193,6 +195,18 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             encoder = runs.load_encoder(encoder)
         features_of(encoder)  # that it returns vectors
         return encoder, joined(tuple(encoder.input_shape[1:]), known)
+
+    def _image_shape(self) -> Shape:
+        """The shape of images that is given, or their size among the settings."""
+        size = self.settings.image_size if self.settings else None
+        return as_shape(self.image_shape) or (() if size is None else (size, size, None))
+
+    def _resizing(self) -> str:
+        """How image files come to the size of the inputs."""
+        if self.encoder is not None and not isinstance(self.encoder, keras.Model):
+            return runs.resize(self.encoder)
+        wanted = self.settings.resize if self.settings and self.encoder is None else "auto"
+        return resizing.RESIZE if wanted == "auto" else wanted
 
     def _learn(self, inputs: data.Images) -> tuple[keras.Model, list[float]]:
         if isinstance(inputs.pixels, np.ndarray) and inputs.pixels.ndim == 2:

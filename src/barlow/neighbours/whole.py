@@ -1,8 +1,9 @@
 """A second look at images: all of each, very small, and not only the part that the encoder sees.
 
-An encoder sees the middle of an image, cropped to a square. Two pictures may be the same there and
-differ at their ends. So what is taken for a copy must be like the original as a whole, too: by the
-correlation of both in grey on 16 x 16 pixels, and by the ratio of width to height.
+An encoder may see the middle of an image alone, cropped to a square, or all of it without its
+ratio of width to height. Two pictures may be the same there and differ otherwise. So what is taken
+for a copy must be like the original as a whole, too: by the correlation of both in grey on 16 x 16
+pixels, and by that ratio.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ with extra("cli", "Comparing whole images"):
 
 SIDE = 16  # pixels
 _STRETCH = 1.25  # between the ratios of width to height of an image and its copy
-_OWN = ("image_size", "channels")
+_OWN = ("image_size", "channels", "resize")
 """Options of reading that are set here."""
 
 Whole = NDArray[np.uint8]
@@ -62,12 +63,12 @@ def whole_of_file(file: Any, **reading: Any) -> Whole:
     Raises:
         BadImage: If it cannot be read.
     """
-    return decode(file, (SIDE, SIDE), 1, crop=False, **reading)[..., 0]
+    return decode(file, (SIDE, SIDE), 1, resize="stretch", **reading)[..., 0]
 
 
 def reading_of(images: data.Images) -> dict[str, Any]:
     """How files of these images are decoded, but for size and channels."""
-    keywords = getattr(getattr(images.pixels, "read", None), "keywords", {})
+    keywords = getattr(images.read, "keywords", {})
     return {name: each for name, each in keywords.items() if name not in _OWN}
 
 

@@ -22,6 +22,8 @@ from barlow.errors import InvalidInput
 from barlow.settings import Settings
 
 _PART = 0.95  # of the time is planned for: checkpoints are written, and machines are not even
+_FEW_STEPS = 300  # with fewer, smaller images are better: docs/decisions/0015
+_SMALLEST = 32  # pixels
 _STEPS, _EPOCHS = 12, 39  # of the short training: steps of an epoch, and epochs at most
 _AHEAD = 4  # first steps of an epoch, whose batches were read while the encoder was looked at
 _ENOUGH, _SHARE, _LEAST = 2.0, 0.02, 5.0  # seconds in steps; or of the time, and seconds at least
@@ -45,8 +47,10 @@ class Costs(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How long to train."""
+    """What to train on, and how long."""
 
+    images: data.Images
+    """Of a smaller size, if that is open and too few steps would fit."""
     epochs: int
     seconds: float
     """That the epochs will take."""
@@ -60,6 +64,8 @@ def plan(
     run: pathlib.Path | None = None,
 ) -> Plan:
     """Epochs that end in ``settings.minutes``, with all that is before and after them.
+
+    If few steps fit, and the size of the images is open, it is halved.
 
     Args:
         images: Training images.
@@ -80,14 +86,22 @@ def plan(
         )
     if run is not None:
         config = runs.read_config(run)
-        return Plan(config["epochs"], config.get("planned_seconds") or math.nan)
-    recommended = recommendation.recommend(len(images), images.pixels.shape[1:], settings)
-    steps = len(images) // recommended.batch_size
-    costs = measure(images, settings, recommended.batch_size, train)
-    left = _PART * 60 * minutes - (time.perf_counter() - begun) - costs.once
-    epochs = fitting(costs, steps, left)
-    if backend.process_count() > 1:
-        epochs = int(backend.exchange(np.array([epochs])).min())
+        return Plan(images, config["epochs"], config.get("planned_seconds") or math.nan)
+    smaller = settings.image_size is None and settings.encoder == "auto" and images.size_is_open
+    while True:
+        shape = images.pixels.shape[1:]
+        batch_size = recommendation.recommend(len(images), shape, settings).batch_size
+        steps = len(images) // batch_size
+        costs = measure(images, settings, batch_size, train)
+        left = _PART * 60 * minutes - (time.perf_counter() - begun) - costs.once
+        epochs = fitting(costs, steps, left)
+        if backend.process_count() > 1:
+            epochs = int(backend.exchange(np.array([epochs])).min())
+        if not smaller or epochs * steps >= _FEW_STEPS or shape[0] // 2 < _SMALLEST:
+            break
+        images = dataclasses.replace(
+            data.at_size(images, (shape[0] // 2, shape[1] // 2)), size_is_open=True
+        )
     if not epochs:
         need = math.ceil(10 * (minutes + (costs.of(1, steps) - left) / 60 / _PART)) / 10
         raise InvalidInput(
@@ -95,7 +109,7 @@ def plan(
             f"here, and of the {minutes:g} given only {max(0, left) / 60:.1f} are left for "
             f"it. Give at least {need:g} minutes, fewer or smaller images, or a smaller encoder."
         )
-    return Plan(epochs, costs.of(epochs, steps))
+    return Plan(images, epochs, costs.of(epochs, steps))
 
 
 def fitting(costs: Costs, steps: int, seconds: float) -> int:

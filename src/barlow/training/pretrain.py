@@ -15,13 +15,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from barlow import backend, data, errors, lock, runs, views
+from barlow import backend, data, errors, lock, resizing, runs, views
 from barlow import callbacks as watching
-from barlow.data.fingerprint import Fingerprint, differences, fingerprint
+from barlow.data.fingerprint import fingerprint
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
 from barlow.settings import Settings
 from barlow.training import checkpoints, interrupts, planning, processes
+from barlow.training.inputs import check_images, training_images
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -30,7 +31,11 @@ _CORRELATION_FEATURES = 256
 _CORRELATION_IMAGES = 1024
 
 # In a run's configuration.
-_NO_SETTINGS = ("reasons", "planned_seconds", "loss_at_start", "loss_floor", "versions")
+_NO_SETTINGS = (
+    *("reasons", "planned_seconds", "loss_at_start", "loss_floor", "versions"),
+    "image_size",  # which the shape of the images says
+)
+_BEFORE = {"resize": "crop"}  # there was a setting
 
 
 def pretrain(
@@ -119,11 +124,11 @@ def pretrain(
     plan = None
     if settings is not None and settings.minutes is not None:
         runs.check_place(as_path(out), resume=resume, overwrite=overwrite)  # before measuring
-        images = data.as_images(images)
-        ways = {"probe": probe, "from_run": from_run, "devices": devices}
         there = as_path(out) if resume and runs.is_run(out) else None
+        images = training_images(images, settings, there)
+        ways = {"probe": probe, "from_run": from_run, "devices": devices}
         plan = planning.plan(images, settings, functools.partial(pretrain, **ways), begun, there)
-        settings = dataclasses.replace(settings, epochs=plan.epochs)
+        images, settings = plan.images, dataclasses.replace(settings, epochs=plan.epochs)
     with processes.own_folder(as_path(out)) as folder, backend.on_devices(devices):
         run = runs.check_place(folder, resume=resume, overwrite=overwrite)  # before reading
         resume = resume and runs.is_run(run)
@@ -132,13 +137,15 @@ def pretrain(
         with held, backend.keras_defaults(), backend.forgetting_graphs():
             if not resume and not (overwrite and runs.is_run(run)):
                 runs.check_free(run)  # another process may have trained there in the meantime
-            images = data.as_images(images)
+            images = training_images(images, settings or Settings(), run if resume else None)
             if resume:
-                _check_images(run, images)
+                check_images(run, images)
             networks = build(images.pixels, settings, from_run)
             config = _config(networks, images, from_run)
             config["planned_seconds"] = plan and plan.seconds
             if resume:
+                if not images.resize:  # arrays, for which no rule is needed
+                    config["resize"] = runs.resize(run)
                 _check_same(runs.read_config(run), config)
             if not stays:
                 begin = functools.partial(_begin, run, config, images, resume, overwrite)
@@ -160,7 +167,8 @@ def _train(
     model, _, recommended = networks
     if probe is not None:
         height, width, channels = images.pixels.shape[1:]
-        probe = data.as_images(probe, (height, width), channels)
+        resize = resizing.named(images.resize)
+        probe = data.as_images(probe, (height, width), channels, resize=resize)
     usual = watching.usual(
         run / runs.TENSORBOARD, images, recommended.epochs, recommended.seed, probe
     )
@@ -248,6 +256,7 @@ def _config(
         "views_recipe": dataclasses.asdict(views.RECIPES[recommended.views]),
         "images": len(images),
         "image_shape": images.pixels.shape[1:],
+        "resize": resizing.named(images.resize),
         "from_run": None if from_run is None else str(from_run),
         "weights_sha256": _sha256(recommended.weights),
         "loss_at_start": levels.start,
@@ -265,27 +274,9 @@ def _sha256(weights: str | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_images(run: pathlib.Path, images: data.Images) -> None:
-    """Refuse to resume a run with other images, if there are as many as before."""
-    path = run / runs.IMAGES
-    if not path.exists():
-        return  # a run of version 0.1.0
-    with np.load(path, allow_pickle=False) as arrays:
-        before = Fingerprint(arrays["names"], arrays["content"])
-    if len(before.content) != len(images):
-        return  # which is said with all other settings
-    if different := differences(images, before):
-        raise InvalidInput(
-            f"The run at {run} began with other images. Of the {len(images)} now there are "
-            f"{different}. Its batches follow the order of the images, so it is resumed with those "
-            "it began with. For other images start a new run from its weights (--from, "
-            "from_run=...)."
-        )
-
-
 def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
     """Refuse to resume a run with other settings than its own; versions may be newer."""
-    given = json.loads(runs.as_json(given))  # as it is read back
+    run, given = {**_BEFORE, **run}, json.loads(runs.as_json(given))  # as it is read back
     different = [
         f"{name} is {run.get(name)!r} in the run and {given.get(name)!r} now"
         for name in dict.fromkeys([*run, *given])

@@ -46,7 +46,7 @@ def made_by(
         shard: The part of them, as for :func:`barlow.vectors.write`.
         origin: Where encoder and images are, see :mod:`barlow.vectors.origin`.
     """
-    read = getattr(getattr(images.pixels, "read", None), "keywords", {})
+    read = getattr(images.read, "keywords", {})
     reading = {name: repr(read[name]) for name in ("background", "deep", "plain") if name in read}
     names = hashlib.blake2b(digest_size=16)
     for name in images.names:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, embedding, runs
+from barlow import data, embedding, resizing, runs
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
@@ -127,7 +127,8 @@ def _images(embeddings: Embeddings, source: Any, image_size: tuple[int, ...]) ->
             )
         paths = [placed(origin, path) for path in origin["data"]]
         source = paths[0] if len(paths) == 1 else paths
-    options: dict[str, Any] = {"memory": 0, **origin.get("reading", {})}
+    resize = resizing.named(embeddings.resize)
+    options: dict[str, Any] = {"memory": 0, "resize": resize, **origin.get("reading", {})}
     return data.as_images(source, (height, width), embeddings.image_shape[2], **options)
 
 

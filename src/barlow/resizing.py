@@ -1,0 +1,64 @@
+"""How an image comes to a size with another ratio of width to height."""
+
+from typing import NamedTuple
+
+RESIZES = {
+    "crop": "centre crop, bicubic",
+    "pad": "padded, bicubic",
+    "stretch": "stretched, bicubic",
+}
+"""Ways to do it, in words: ``"crop"`` cuts the longer side to its middle; ``"pad"`` lays all of the
+image in the middle of the background; ``"stretch"`` keeps all of it and not its ratio."""
+
+RESIZE = "stretch"
+"""The recommended one; docs/decisions/0015 has what each is worth."""
+
+
+class Placed(NamedTuple):
+    """Which part of an image goes where."""
+
+    box: tuple[float, float, float, float]
+    """Of the image: left, top, right, bottom, in pixels."""
+    size: tuple[int, int]
+    """Width and height that the part gets."""
+    corner: tuple[int, int]
+    """Left and top of its place in the result."""
+
+
+def placed(true_size: tuple[float, float], size: tuple[int, int], resize: str = RESIZE) -> Placed:
+    """Which part of an image goes where in the result.
+
+    Args:
+        true_size: ``(width, height)`` of the image, which may end within a pixel.
+        size: ``(width, height)`` of the result.
+        resize: A key of ``RESIZES``.
+
+    Example:
+        >>> from barlow.resizing import placed
+        >>> placed((60, 40), (20, 20), "crop").box
+        (10.0, 0.0, 50.0, 40.0)
+        >>> placed((60, 40), (20, 20), "pad")
+        Placed(box=(0.0, 0.0, 60, 40), size=(20, 13), corner=(0, 3))
+    """
+    (width, height), (to_width, to_height) = true_size, size
+    ratios = width / to_width, height / to_height
+    left = top = 0.0
+    if resize == "crop":
+        # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
+        left = max(0.0, width - min(ratios) * to_width) / 2
+        top = max(0.0, height - min(ratios) * to_height) / 2
+    elif resize == "pad":
+        size = max(1, round(width / max(ratios))), max(1, round(height / max(ratios)))
+    corner = (to_width - size[0]) // 2, (to_height - size[1]) // 2
+    return Placed((left, top, width - left, height - top), size, corner)
+
+
+def named(words: str) -> str:
+    """The key of ``RESIZES`` that has these words; of others, as of arrays, the recommended one.
+
+    Example:
+        >>> from barlow import resizing
+        >>> resizing.named("padded, bicubic")
+        'pad'
+    """
+    return next((name for name, each in RESIZES.items() if each == words), RESIZE)
