@@ -6,10 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from barlow.kernel import invariance, per_sample_loss, standardize
+from barlow.kernel import invariance, per_sample_loss
 from barlow.kernel.forms import cheaper_form
+from barlow.kernel.standardize import standardize_both
 
 FORMS = ["gram", "correlation"]
+# Both forms, in blocks of columns as on a CPU, and in few operations as on a GPU.
+WAYS = [{"form": form, "few": few} for few in (False, True) for form in FORMS]
+
+
+def ways(ways):
+    return pytest.mark.parametrize(
+        "way", ways, ids=lambda way: way["form"] + (", few operations" if way["few"] else "")
+    )
+
+
+each_way_everywhere = ways(WAYS)
+# Each is compiled with the other backends, which take much longer, for formulas that are the same.
+each_way = ways(WAYS if keras.backend.backend() == "torch" else WAYS[:2])
 # Few shapes, many draws: XLA compiles every operation once per shape.
 shapes = st.sampled_from([(3, 1), (5, 17), (16, 16), (24, 7)])
 seeds = st.integers(0, 2**32 - 1)
@@ -23,9 +37,9 @@ def embeddings(shape, seed, dtype="float32"):
     return za.astype(dtype), zb.astype(dtype)
 
 
-def values(za, zb, lambda_=0.005, form=None):
+def values(za, zb, lambda_=0.005, **way):
     result = per_sample_loss(
-        ops.convert_to_tensor(za), ops.convert_to_tensor(zb), lambda_=lambda_, form=form
+        ops.convert_to_tensor(za), ops.convert_to_tensor(zb), lambda_=lambda_, **way
     )
     return ops.convert_to_numpy(result)
 
@@ -41,22 +55,22 @@ def textbook(za, zb, lambda_):
     return ((1 - np.diag(c)) ** 2).sum() + lambda_ * (off_diagonal**2).sum()
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_values_are_those_of_the_float64_oracle(case, form):
-    found = values(case["za"], case["zb"], float(case["lambda_"]), form)
+@each_way
+def test_values_are_those_of_the_float64_oracle(case, way):
+    found = values(case["za"], case["zb"], float(case["lambda_"]), **way)
     scale = np.abs(case["per_sample"]).max()
     np.testing.assert_allclose(found, case["per_sample"], rtol=1e-5, atol=1e-5 * scale)
     np.testing.assert_allclose(found.mean(), case["loss"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way
 @pytest.mark.parametrize("weighting", ["plain mean", "weighted"])
-def test_gradients_are_those_of_the_float64_oracle(case, form, weighting, value_and_gradients):
+def test_gradients_are_those_of_the_float64_oracle(case, way, weighting, value_and_gradients):
     prefix = "" if weighting == "plain mean" else "weighted_"
     weights = np.ones(len(case["za"])) if weighting == "plain mean" else case["weights"]
 
     def loss(za, zb):
-        per_sample = per_sample_loss(za, zb, float(case["lambda_"]), form)
+        per_sample = per_sample_loss(za, zb, float(case["lambda_"]), **way)
         return ops.mean(per_sample * ops.convert_to_tensor(weights, dtype="float32"))
 
     _, found = value_and_gradients(loss, case["za"], case["zb"])
@@ -77,22 +91,22 @@ def test_gradients_are_those_of_the_float64_oracle(case, form, weighting, value_
 def test_the_mean_of_the_values_is_equation_1_of_the_paper(shape, seed, lambda_):
     za, zb = embeddings(shape, seed)
     expected = textbook(za, zb, lambda_)
-    for form in FORMS:
-        found = values(za, zb, lambda_, form).astype("float64").mean()
+    for way in WAYS:
+        found = values(za, zb, lambda_, **way).astype("float64").mean()
         # D, the largest of the terms that are added up, sets the scale of the rounding.
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-5 * shape[1])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way
 @pytest.mark.parametrize(("lambda_", "rounding"), [(0.005, 5e-7), (0.0, 2.5e-5)])
-def test_a_loss_of_nearly_equal_views_is_as_exact_as_the_correlations(form, lambda_, rounding):
+def test_a_loss_of_nearly_equal_views_is_as_exact_as_the_correlations(way, lambda_, rounding):
     # 1 - c is 0.01, of which float32 keeps five digits. D is 512 and the loss 5, or 0.05.
     for seed in range(5):
         rng = np.random.default_rng(seed)
         za = rng.normal(size=(256, 512))
         zb = za + 0.14 * rng.normal(size=za.shape)
         za, zb = za.astype("float32"), zb.astype("float32")
-        found = values(za, zb, lambda_, form).astype("float64").mean()
+        found = values(za, zb, lambda_, **way).astype("float64").mean()
         assert found == pytest.approx(textbook(za, zb, lambda_), rel=rounding)
 
 
@@ -119,14 +133,14 @@ def test_the_loss_is_symmetric_in_the_views_and_follows_a_permutation_of_the_sam
     np.testing.assert_allclose(values(za[:, columns], zb[:, columns]), expected, **tolerance)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way
 @pytest.mark.parametrize("shape", [(7, 5), (5, 7)])
-def test_the_gradient_agrees_with_finite_differences_in_float64(form, shape, value_and_gradients):
+def test_the_gradient_agrees_with_finite_differences_in_float64(way, shape, value_and_gradients):
     za, zb = embeddings(shape, seed=3, dtype="float64")
     weights = np.random.default_rng(4).uniform(size=shape[0])
 
     def loss(za, zb):
-        return ops.sum(weights_of(za) * per_sample_loss(za, zb, 0.3, form))
+        return ops.sum(weights_of(za) * per_sample_loss(za, zb, 0.3, **way))
 
     def weights_of(z):
         return ops.convert_to_tensor(weights, dtype=z.dtype)
@@ -144,7 +158,7 @@ def test_the_gradient_agrees_with_finite_differences_in_float64(form, shape, val
         )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way
 @pytest.mark.parametrize(
     "make",
     [
@@ -156,12 +170,12 @@ def test_the_gradient_agrees_with_finite_differences_in_float64(form, shape, val
         pytest.param(lambda rng: rng.normal(size=(14, 6)) + 1000, id="columns offset by 1000"),
     ],
 )
-def test_gradients_of_degenerate_inputs_are_finite_and_bounded(form, make, value_and_gradients):
+def test_gradients_of_degenerate_inputs_are_finite_and_bounded(way, make, value_and_gradients):
     rng = np.random.default_rng(0)
     za, zb = make(rng).astype("float32"), make(rng).astype("float32")
     for first, second in [(za, zb), (za, za)]:
         value, gradients = value_and_gradients(
-            lambda a, b: ops.mean(per_sample_loss(a, b, 0.005, form)), first, second
+            lambda a, b: ops.mean(per_sample_loss(a, b, 0.005, **way)), first, second
         )
         assert np.isfinite(value)
         for gradient, z in zip(gradients, (first, second), strict=True):
@@ -222,10 +236,12 @@ def test_the_form_with_fewer_operations_is_taken():
     [(1, 1e-4, 1e4, 10), (1, 1e-4, 1e4, 0), (1e-25, 1e-15, 1e15, 1e30)],
     ids=["ordinary", "constant", "extreme"],
 )
-def test_standardised_columns_have_zero_mean_and_unit_biased_deviation(samples, scales):
+@pytest.mark.parametrize("few", [False, True], ids=["few passes", "few operations"])
+def test_standardised_columns_have_zero_mean_and_unit_biased_deviation(samples, scales, few):
     z = np.random.default_rng(0).normal(size=(samples, 4)) * scales
     z = (z + np.array([0, 0, 1, 1e3])).astype("float32")
-    standardized, inverse_std = standardize(ops.convert_to_tensor(z))
+    tensor = ops.convert_to_tensor(z)
+    _, (standardized, inverse_std) = standardize_both(0.5 * tensor, tensor, few)
     standardized = ops.convert_to_numpy(standardized).astype("float64")
     varies = np.array(scales) > 0
     np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-6)
@@ -235,26 +251,26 @@ def test_standardised_columns_have_zero_mean_and_unit_biased_deviation(samples, 
     np.testing.assert_allclose(ops.convert_to_numpy(inverse_std), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way_everywhere
 @pytest.mark.parametrize("scale", [1e-25, 1e-15, 1e15, 1e30])
-def test_no_scale_of_a_column_overflows_or_vanishes(form, scale, value_and_gradients):
+def test_no_scale_of_a_column_overflows_or_vanishes(way, scale, value_and_gradients):
     za, zb = embeddings((24, 7), seed=1)
     scales = np.where(np.arange(7) % 2, scale, 1).astype("float32")
     expected, plain = value_and_gradients(
-        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), za, zb
+        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, **way)), za, zb
     )
     found, scaled = value_and_gradients(
-        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), za * scales, zb
+        lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, **way)), za * scales, zb
     )
     assert found == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(scaled[0] * scales, plain[0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(scaled[1], plain[1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_way_everywhere
 @pytest.mark.parametrize("weighting", ["mean", "weights"])
 @pytest.mark.parametrize("shape", [(6, 9), (600, 1100)], ids=["one block", "two blocks"])
-def test_the_closed_form_agrees_with_autodiff(form, weighting, shape, value_and_gradients):
+def test_the_closed_form_agrees_with_autodiff(way, weighting, shape, value_and_gradients):
     za, zb = embeddings(shape, seed=6)
     weights = np.random.default_rng(7).uniform(0, 2, shape[0]).astype("float32")
     if weighting == "mean":
@@ -262,7 +278,7 @@ def test_the_closed_form_agrees_with_autodiff(form, weighting, shape, value_and_
 
     def loss(gradient):
         return lambda a, b: ops.mean(
-            ops.convert_to_tensor(weights) * per_sample_loss(a, b, 0.05, form, gradient)
+            ops.convert_to_tensor(weights) * per_sample_loss(a, b, 0.05, gradient=gradient, **way)
         )
 
     value, closed = value_and_gradients(loss("closed_form"), za, zb)
@@ -294,20 +310,20 @@ def test_the_gradient_is_additive_in_the_weights_of_the_samples(shape, seed):
         np.testing.assert_allclose(part + rest, whole, rtol=1e-3, atol=atol)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_closed_form_says_that_it_cannot_be_differentiated_again(form):
+@each_way
+def test_the_closed_form_says_that_it_cannot_be_differentiated_again(way):
     with pytest.raises(NotImplementedError, match=r"Barlow\(gradient='autodiff'\)"):
         second_derivative(
-            lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, form)), *embeddings((6, 3), seed=1)
+            lambda a, b: ops.mean(per_sample_loss(a, b, 0.1, **way)), *embeddings((6, 3), seed=1)
         )
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_autodiff_has_second_derivatives(form):
+@each_way
+def test_autodiff_has_second_derivatives(way):
     za, zb = embeddings((6, 3), seed=1)
 
     def loss(a, b):
-        return ops.mean(per_sample_loss(a, b, 0.1, form, "autodiff"))
+        return ops.mean(per_sample_loss(a, b, 0.1, gradient="autodiff", **way))
 
     def squared_gradient(a):
         return (differentiate(loss, a, zb)[1][0] ** 2).sum()
@@ -319,27 +335,27 @@ def test_autodiff_has_second_derivatives(form):
     assert (found * direction).sum() == pytest.approx((ahead - behind) / (2 * step), rel=2e-2)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_what_is_masked_takes_no_part(form, value_and_gradients):
+@each_way_everywhere
+def test_what_is_masked_takes_no_part(way, value_and_gradients):
     za, zb = embeddings((20, 6), seed=8)
     mask = np.random.default_rng(9).uniform(size=20) < 0.6
     with_rubbish = [np.where(mask[:, None], z, np.float32("nan")) for z in (za, zb)]
     found = per_sample_loss(
         *(ops.convert_to_tensor(z.reshape(4, 5, 6)) for z in with_rubbish),
         0.1,
-        form,
+        **way,
         mask=ops.convert_to_tensor(mask.reshape(4, 5)),
     )
-    expected = values(za[mask], zb[mask], 0.1, form)
+    expected = values(za[mask], zb[mask], 0.1, **way)
     found = ops.convert_to_numpy(found).ravel()[mask]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
     def masked(a, b):
-        per_sample = per_sample_loss(a, b, 0.1, form, mask=ops.convert_to_tensor(mask))
+        per_sample = per_sample_loss(a, b, 0.1, **way, mask=ops.convert_to_tensor(mask))
         return ops.sum(ops.convert_to_tensor(mask.astype("float32")) * per_sample) / mask.sum()
 
     def alone(a, b):
-        return ops.mean(per_sample_loss(a, b, 0.1, form))
+        return ops.mean(per_sample_loss(a, b, 0.1, **way))
 
     _, gradients = value_and_gradients(masked, za, zb)
     _, expected = value_and_gradients(alone, za[mask], zb[mask])

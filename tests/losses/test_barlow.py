@@ -194,7 +194,7 @@ def test_the_config_makes_an_equal_loss():
 @pytest.mark.parametrize("jit_compile", [True, False], ids=["jit", "no jit"])
 def test_a_compiled_model_learns_saves_and_loads_in_safe_mode(eager, jit_compile, tmp_path):
     if BACKEND == "torch" and jit_compile:
-        pytest.skip("compiled by test_torch_compile_gives_the_same_loss")
+        pytest.skip("compiled by test_torch_compile_makes_one_graph_of_the_same_loss")
     if eager and jit_compile:
         pytest.skip("Keras has no eager jit")
     keras.utils.set_random_seed(0)
@@ -219,14 +219,25 @@ def test_a_compiled_model_learns_saves_and_loads_in_safe_mode(eager, jit_compile
 
 @pytest.mark.skipif(BACKEND != "torch", reason="about torch.compile")
 @pytest.mark.filterwarnings("default")  # torch.compile warns about PyTorch itself while it traces
-def test_torch_compile_gives_the_same_loss(za, zb, value_and_gradients):
+@pytest.mark.parametrize("weighting", ["mean", "weights"])
+@pytest.mark.parametrize("shape", [(24, 64), (64, 24)], ids=["gram", "correlation"])
+def test_torch_compile_makes_one_graph_of_the_same_loss(shape, weighting, value_and_gradients):
     import torch
 
-    loss = Barlow()
-    expected = value_and_gradients(loss, za, zb)
-    found = value_and_gradients(torch.compile(loss, backend="aot_eager"), za, zb)
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
-    np.testing.assert_allclose(found[1], expected[1], atol=1e-5)
+    rng = np.random.default_rng(0)
+    za = rng.normal(size=shape).astype("float32")
+    zb = (0.7 * za + 0.5 * rng.normal(size=shape)).astype("float32")
+    weights = None if weighting == "mean" else torch.tensor(rng.uniform(size=shape[0]))
+
+    def loss(a, b):
+        return Barlow()(a, b, weights)
+
+    value, gradients = value_and_gradients(loss, za, zb)
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    found, found_gradients = value_and_gradients(compiled, za, zb)
+    assert found == pytest.approx(value, rel=1e-6)
+    for other, gradient in zip(found_gradients, gradients, strict=True):
+        np.testing.assert_allclose(other, gradient, atol=1e-6 * np.abs(gradient).max())
 
 
 def test_a_batch_size_unknown_while_tracing_is_fine():

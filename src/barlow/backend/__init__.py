@@ -6,19 +6,28 @@ And Keras' global settings.
 from barlow.backend.choice import BACKENDS, choose, current
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
 from barlow.backend.devices import check_devices, devices, has_accelerator, on_devices
+from barlow.backend.gradients import custom_gradient, records_gradients, vjp
+from barlow.backend.launches import (
+    add_product,
+    equal_entries,
+    favours_few_operations,
+    largest,
+    mean,
+    normalize_columns,
+    normalize_columns_gradient,
+    stack,
+)
 from barlow.backend.log import quiet
 from barlow.backend.memory import forgetting_graphs, keep_freed_memory, maps_memory_anew
 from barlow.backend.operations import (
     batch_normalization,
     compiled,
     cond,
-    custom_gradient,
     fuses_batch_normalization,
     fuses_exact_batch_normalization,
     jit,
     predict,
     repeat,
-    vjp,
 )
 from barlow.backend.processes import (
     exchange,
@@ -52,6 +61,7 @@ __all__ = [
     "BACKENDS",
     "Share",
     "Tensor",
+    "add_product",
     "apart",
     "arrays_are_global",
     "batch_normalization",
@@ -63,7 +73,9 @@ __all__ = [
     "custom_gradient",
     "device_count",
     "devices",
+    "equal_entries",
     "exchange",
+    "favours_few_operations",
     "forgetting_graphs",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
@@ -76,20 +88,26 @@ __all__ = [
     "keep_freed_memory",
     "keeping_random_state",
     "keras_defaults",
+    "largest",
     "launch",
     "launched_index",
     "maps_memory_anew",
+    "mean",
+    "normalize_columns",
+    "normalize_columns_gradient",
     "noticing_the_lost",
     "on_devices",
     "predict",
     "process_count",
     "process_index",
     "quiet",
+    "records_gradients",
     "repeat",
     "replica_count",
     "replicas_are_processes",
     "seed_of_31_bits",
     "share",
+    "stack",
     "synchronize",
     "total",
     "train_step",

@@ -51,13 +51,15 @@ def cond(predicate: Tensor, if_true: Callable[[], Any], if_false: Callable[[], A
     """``keras.ops.cond``, without its overhead on PyTorch, which exceeds a small loss.
 
     Args:
-        predicate: Boolean scalar.
+        predicate: Boolean scalar, or a boolean where it is known.
         if_true: Returns the tensors if it is true.
         if_false: Returns tensors of the same shapes and dtypes if it is false.
     """
     import keras  # noqa: PLC0415
 
-    if keras.backend.backend() == "torch" and predicate.device.type != "meta":
+    if isinstance(predicate, bool) or (
+        keras.backend.backend() == "torch" and predicate.device.type != "meta"
+    ):
         return if_true() if predicate else if_false()
     return keras.ops.cond(predicate, if_true, if_false)
 
@@ -145,88 +147,6 @@ def repeat(count: int | Tensor, body: Callable[[Any, Any], Any], carry: Any) -> 
         parallel_iterations=1,
     )
     return carry
-
-
-def custom_gradient(
-    function: Callable[..., tuple[Tensor, Callable[[Tensor], Any]]],
-) -> Callable[..., Tensor]:
-    """``keras.ops.custom_gradient``, the same on each backend.
-
-    Args:
-        function: From tensors to a tensor and its pullback, which takes the upstream gradient, of
-            the tensor's shape, and returns one gradient per input, as a tuple if there are many.
-
-    Returns:
-        A function from the same tensors to the tensor, differentiated by the pullback.
-    """
-    import keras  # noqa: PLC0415
-
-    @keras.ops.custom_gradient
-    def differentiable(*inputs: Tensor) -> tuple[Tensor, Callable[..., Any]]:
-        output, pull_back = function(*inputs)
-
-        def pull_back_upstream(*arguments: Tensor, upstream: Tensor = None) -> Any:
-            # TensorFlow and JAX pass the upstream gradient alone. PyTorch passes it by name, after
-            # the inputs.
-            return pull_back(arguments[0] if upstream is None else upstream)
-
-        return output, pull_back_upstream
-
-    return differentiable
-
-
-def vjp(
-    function: Callable[..., tuple[Tensor, Any]], inputs: list[Tensor]
-) -> tuple[Tensor, Callable[[Tensor], list[Tensor]], Any]:
-    """A tensor and its gradients: JAX' function of this name, on each backend.
-
-    Args:
-        function: From the inputs to a tensor and something else, which is not differentiated.
-        inputs: Tensors.
-
-    Returns:
-        The function's tensor; its pullback, from the gradient with respect to it, of its shape, to
-        those with respect to the inputs, zeros where it does not depend on one, which can be called
-        once; and what the function returned beside the tensor.
-    """
-    import keras  # noqa: PLC0415
-
-    if keras.backend.backend() == "jax":
-        import jax  # noqa: PLC0415
-
-        output, differentiate, beside = jax.vjp(function, *inputs, has_aux=True)
-        return output, lambda upstream: list(differentiate(upstream)), beside
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # noqa: PLC0415
-
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            output, beside = function(*inputs)
-        zero = tf.UnconnectedGradients.ZERO
-        return (
-            output,
-            lambda u: tape.gradient(output, inputs, u, unconnected_gradients=zero),
-            beside,
-        )
-    import torch  # noqa: PLC0415
-
-    leaves = [value.detach().requires_grad_() for value in inputs]
-    with torch.enable_grad():
-        output, beside = function(*leaves)
-
-    def pull_back(upstream: Tensor) -> list[Tensor]:
-        gradients = torch.autograd.grad(output, leaves, upstream, allow_unused=True)
-        return [
-            torch.zeros_like(leaf) if gradient is None else gradient
-            for leaf, gradient in zip(leaves, gradients, strict=True)
-        ]
-
-    detach = torch.Tensor.detach
-    return (
-        output.detach(),
-        pull_back,
-        keras.tree.map_structure(lambda value: None if value is None else detach(value), beside),
-    )
 
 
 def fuses_batch_normalization() -> bool:

@@ -17,15 +17,21 @@ samples all ``u_n`` are the same, and this is less work: the columns of ``dA`` h
 the correlation form needs half of the products.
 
 Augmented assignments run in place on PyTorch, where allocation costs more than arithmetic.
+
+There are two ways to compute a form. On a CPU it takes blocks of columns, whose passes run in the
+processor's cache. Where every operation costs more than its arithmetic, on a GPU for one, it takes
+``few`` operations: all columns at once, and no result is asked for.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from keras import ops
 
+from barlow import backend
 from barlow.backend import Tensor
-from barlow.kernel.standardize import column_mean, samples, standardize, standardize_gradient
+from barlow.kernel.standardize import column_mean, samples, standardize_both, standardize_gradient
 
 Form = Literal["gram", "correlation"]
 
@@ -59,77 +65,91 @@ class _Block(NamedTuple):
     inverse_std_a: Tensor
     """``[columns]``, as the next two."""
     inverse_std_b: Tensor
-    c: Tensor
+    p: Tensor
+    """``(1 - lambda) c - 1``"""
 
 
-def gram_form(za: Tensor, zb: Tensor, lambda_: float) -> Differentiable:
+def gram_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiable:
     """The Gram form for two matrices ``[samples, features]``, float32 or float64."""
     n = samples(za)
-    blocks, gram_a, gram_b, diagonal, mean = [], 0.0, 0.0, 0.0, 0.0
-    for columns in _blocks(*za.shape):
-        a, inverse_std_a = standardize(za[:, columns])
-        b, inverse_std_b = standardize(zb[:, columns])
-        products = a * b
-        c = column_mean(products)
-        gram_a += a @ ops.transpose(a)
-        gram_b += b @ ops.transpose(b)
-        diagonal += _times(products, (1.0 - lambda_) * c - 2.0)
-        mean += _of_diagonal(c, lambda_)
-        blocks.append(_Block(a, b, inverse_std_a, inverse_std_b, c))
-    pairs = lambda_ / n * gram_a * gram_b
-    values = _with_mean(za.shape[1] + diagonal, mean) + _times(pairs, ops.ones_like(pairs[0]))
+    blocks, sums = [], []
+    for columns in [slice(None)] if few else _blocks(*za.shape):
+        block, of_block = _block(za[:, columns], zb[:, columns], lambda_, few)
+        blocks.append(block)
+        sums = list(map(operator.iadd, sums, of_block)) if sums else of_block
+    gram_a, gram_b, diagonal, mean = sums
+    pairs = gram_a * gram_b
+    of_pairs = column_mean(pairs) if few else _times(pairs, ops.ones_like(pairs[0])) / n
+    values = _with_mean(za.shape[1] + diagonal, mean) + lambda_ * of_pairs
 
     def pull_back(u: Tensor) -> tuple[Tensor, Tensor]:
         weights, u = lambda_ / n * (u[:, None] + u[None, :]), u[:, None]
-        pairs_a, pairs_b = weights * gram_a, weights * gram_b
-        return _joined([_block_gradients(block, pairs_a, pairs_b, u, lambda_) for block in blocks])
+        pairs = weights * gram_a, weights * gram_b
+        return _joined([_block_gradients(block, *pairs, u, lambda_, few) for block in blocks])
 
     def pull_back_mean(u: Tensor) -> tuple[Tensor, Tensor]:
-        pairs_a, pairs_b = 2.0 * lambda_ / n * u * gram_a, 2.0 * lambda_ / n * u * gram_b
+        twice, grams = 2.0 * u, (gram_a, gram_b)
         return _joined(
-            [_block_gradients_of_mean(block, pairs_a, pairs_b, u, lambda_) for block in blocks]
+            [_block_gradients_of_mean(block, *grams, twice, lambda_ / n, few) for block in blocks]
         )
 
     return values, pull_back, pull_back_mean
 
 
+def _block(
+    za: Tensor, zb: Tensor, lambda_: float, few: bool
+) -> tuple[_Block, tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """A block; what it adds to both Grams, to the diagonal's part of the values and of the mean."""
+    (a, inverse_std_a), (b, inverse_std_b) = standardize_both(za, zb, few)
+    products = a * b
+    c = column_mean(products)
+    p = (1.0 - lambda_) * c - 1.0
+    diagonal = _times(products, p - 1.0)
+    grams = a @ ops.transpose(a), b @ ops.transpose(b)
+    return _Block(a, b, inverse_std_a, inverse_std_b, p), (
+        *grams,
+        diagonal,
+        _of_diagonal(c, lambda_),
+    )
+
+
 def _block_gradients(
-    block: _Block, pairs_a: Tensor, pairs_b: Tensor, u: Tensor, lambda_: float
+    block: _Block, pairs_a: Tensor, pairs_b: Tensor, u: Tensor, lambda_: float, few: bool
 ) -> tuple[Tensor, Tensor]:
     """Gradients of a block for weighted Grams ``[samples, samples]`` and ``u [samples, 1]``."""
-    a, b, inverse_std_a, inverse_std_b, c = block
-    p = u * ((1.0 - lambda_) * c - 2.0) + (1.0 - lambda_) * column_mean(u * a * b)
-    da, db = pairs_b @ a + p * b, pairs_a @ b + p * a
+    a, b, inverse_std_a, inverse_std_b, p = block
+    p = u * (p - 1.0) + (1.0 - lambda_) * column_mean(u * a * b)
+    da, db = backend.add_product(p * b, pairs_b, a), backend.add_product(p * a, pairs_a, b)
     return (
-        standardize_gradient(da, a, inverse_std_a),
-        standardize_gradient(db, b, inverse_std_b),
+        standardize_gradient(da, a, inverse_std_a, few),
+        standardize_gradient(db, b, inverse_std_b, few),
     )
 
 
 def _block_gradients_of_mean(
-    block: _Block, pairs_a: Tensor, pairs_b: Tensor, u: Tensor, lambda_: float
+    block: _Block, gram_a: Tensor, gram_b: Tensor, twice: Tensor, factor: float, few: bool
 ) -> tuple[Tensor, Tensor]:
-    """The same for a scalar ``u``. The columns of both gradients have zero mean."""
-    a, b, inverse_std_a, inverse_std_b, c = block
-    p = 2.0 * u * ((1.0 - lambda_) * c - 1.0)
+    """The same for a scalar ``u``, given ``2 u``, and Grams that ``factor`` scales."""
+    a, b, inverse_std_a, inverse_std_b, p = block
 
-    def gradient(pairs: Tensor, x: Tensor, y: Tensor, inverse_std: Tensor) -> Tensor:
-        dx = pairs @ x
-        dx += p * y
-        dx -= x * column_mean(dx * x)
-        dx *= inverse_std
+    def gradient(gram: Tensor, x: Tensor, y: Tensor, inverse_std: Tensor) -> Tensor:
+        dx = backend.add_product(p * y, gram, x, factor)
+        scale = twice * inverse_std
+        if few:
+            return standardize_gradient(dx, x, scale, few)
+        dx -= x * column_mean(dx * x)  # its columns have zero mean
+        dx *= scale
         return dx
 
-    return gradient(pairs_b, a, b, inverse_std_a), gradient(pairs_a, b, a, inverse_std_b)
+    return gradient(gram_b, a, b, inverse_std_a), gradient(gram_a, b, a, inverse_std_b)
 
 
-def correlation_form(za: Tensor, zb: Tensor, lambda_: float) -> Differentiable:
+def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiable:
     """The correlation form for two matrices ``[samples, features]``, float32 or float64."""
     # With W the weights of the entries of C, 1 on the diagonal and lambda off it,
     # dL/dC = 2 (W o C - I), and the part of a sample is D + a_n' (W o C - 2 I) b_n.
     n = samples(za)
-    a, inverse_std_a = standardize(za)
-    b, inverse_std_b = standardize(zb)
+    (a, inverse_std_a), (b, inverse_std_b) = standardize_both(za, zb, few)
     correlation = ops.transpose(a) @ b
     correlation /= n
     mean = _of_diagonal(ops.diagonal(correlation), lambda_)
@@ -144,8 +164,8 @@ def correlation_form(za: Tensor, zb: Tensor, lambda_: float) -> Differentiable:
         da = u * (b @ ops.transpose(weighted) - b) + b @ ops.transpose(upstream)
         db = u * (transformed - a) + a @ upstream
         return (
-            standardize_gradient(da, a, inverse_std_a),
-            standardize_gradient(db, b, inverse_std_b),
+            standardize_gradient(da, a, inverse_std_a, few),
+            standardize_gradient(db, b, inverse_std_b, few),
         )
 
     def pull_back_mean(u: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,7 +204,8 @@ def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 def _of_diagonal(c: Tensor, lambda_: float) -> Tensor:
     """The part of ``L`` that the diagonal of C adds to ``lambda ||C||_F^2``."""
-    return ops.sum((1.0 - c) * (1.0 - c) - lambda_ * c * c)
+    off = 1.0 - c
+    return ops.sum(off * off - lambda_ * (c * c))
 
 
 def _with_mean(values: Tensor, mean: Tensor) -> Tensor:

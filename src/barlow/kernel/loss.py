@@ -35,6 +35,8 @@ def per_sample_loss(
     form: Form | None = None,
     gradient: Gradient = "closed_form",
     mask: Tensor | None = None,
+    equal: bool = False,
+    few: bool | None = None,
 ) -> Tensor:
     """Barlow Twins loss per sample, with its gradient in closed form.
 
@@ -48,6 +50,10 @@ def per_sample_loss(
             forward pass: slower, and with second derivatives and forward mode.
         mask: Samples that take part in the statistics, shape ``[...]``, boolean. The values of
             the others have no meaning. Defaults to ``None``, all.
+        equal: Whether the values will all have the same weight, as in their mean. The gradient
+            then takes the first weight for all. Defaults to ``False``: it looks at them.
+        few: Whether in few operations, in place of few passes through a cache. Defaults to
+            ``None``: where that is faster, by the device of the embeddings.
 
     Returns:
         Values of shape ``[...]``, in float32 or wider. Their mean, over the samples that take
@@ -57,22 +63,25 @@ def per_sample_loss(
         NotImplementedError: If the gradient in closed form is differentiated.
     """
     if mask is not None:
-        return _masked_loss(za, zb, mask, lambda_, form, gradient)
+        return _masked_loss(za, zb, mask, lambda_, form, gradient, equal=equal, few=few)
     leading = ops.shape(za)[:-1]
     za, zb = _matrix(za), _matrix(zb)
     forms = {"gram": gram_form, "correlation": correlation_form}
     compute = forms[form or cheaper_form(*za.shape)]
+    few = backend.favours_few_operations(za) if few is None else few
 
     @backend.custom_gradient
     def closed_form(za: Tensor, zb: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
-        values, pull_back, pull_back_mean = compute(widen(za), widen(zb), lambda_)
+        values, pull_back, pull_back_mean = compute(widen(za), widen(zb), lambda_, few)
 
         def pull_back_any(u: Tensor) -> tuple[Tensor, ...]:
             gradients = backend.cond(
-                ops.all(u == u[0]), lambda: pull_back_mean(u[0]), lambda: pull_back(u)
+                equal or backend.equal_entries(u),
+                lambda: pull_back_mean(u[0]),
+                lambda: pull_back(u),
             )
             return tuple(
-                _differentiable_once(ops.cast(dz, z.dtype), za, zb, u)
+                _differentiable_once(_as(dz, z.dtype), za, zb, u)
                 for dz, z in zip(gradients, (za, zb), strict=True)
             )
 
@@ -81,11 +90,11 @@ def per_sample_loss(
     if gradient == "closed_form":
         values = closed_form(za, zb)
     else:
-        values, *_ = compute(widen(za), widen(zb), lambda_)
-    return ops.reshape(values, leading)
+        values, *_ = compute(widen(za), widen(zb), lambda_, few)
+    return values if len(leading) == 1 else ops.reshape(values, leading)
 
 
-def _masked_loss(za: Tensor, zb: Tensor, mask: Tensor, *how: Any) -> Tensor:
+def _masked_loss(za: Tensor, zb: Tensor, mask: Tensor, *how: Any, **other: Any) -> Tensor:
     """The loss of the samples in ``mask``.
 
     The other rows take the column's mean. Such a row adds nothing to ``C`` but makes the
@@ -105,7 +114,7 @@ def _masked_loss(za: Tensor, zb: Tensor, mask: Tensor, *how: Any) -> Tensor:
     (za, count), (zb, _) = filled(za), filled(zb)
     share = count / ops.cast(ops.size(za) // za.shape[-1], za.dtype)
     features = za.shape[-1]
-    return features + share * (per_sample_loss(za, zb, *how) - features)
+    return features + share * (per_sample_loss(za, zb, *how, **other) - features)
 
 
 def per_sample_loss_of_replicas(
@@ -114,6 +123,7 @@ def per_sample_loss_of_replicas(
     lambda_: float,
     gradient: Gradient = "closed_form",
     mask: Tensor | None = None,
+    equal: bool = False,
 ) -> Tensor:
     """The same for the samples of this replica, in the global batch of all replicas.
 
@@ -128,12 +138,13 @@ def per_sample_loss_of_replicas(
         gradient: As for :func:`per_sample_loss`; on several replicas there are no second
             derivatives.
         mask: As for :func:`per_sample_loss`.
+        equal: As for :func:`per_sample_loss`, on one device; on several the weights are looked at.
 
     Returns:
         Values of shape ``[...]``, in float32 or wider.
     """
     if backend.replica_count() == 1:
-        return per_sample_loss(za, zb, lambda_, gradient=gradient, mask=mask)
+        return per_sample_loss(za, zb, lambda_, gradient=gradient, mask=mask, equal=equal)
     leading, features = ops.shape(za)[:-1], za.shape[-1]
     za, zb = _matrix(za), _matrix(zb)
     share = backend.share(ops.shape(za)[0])
@@ -176,6 +187,8 @@ def invariance(za: Tensor, zb: Tensor, share: backend.Share | None = None) -> Te
 
 def _differentiable_once(gradient: Tensor, *inputs: Tensor) -> Tensor:
     """A gradient that refuses to be differentiated: autodiff would not see its inputs."""
+    if not backend.records_gradients():
+        return gradient
 
     @backend.custom_gradient
     def guarded(gradient: Tensor, *inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
@@ -188,6 +201,11 @@ def _differentiable_once(gradient: Tensor, *inputs: Tensor) -> Tensor:
         return gradient, refuse
 
     return guarded(gradient, *inputs)
+
+
+def _as(x: Tensor, dtype: Any) -> Tensor:
+    """`ops.cast` that costs nothing where there is nothing to do."""
+    return x if x.dtype == dtype else ops.cast(x, dtype)
 
 
 def _matrix(z: Tensor) -> Tensor:

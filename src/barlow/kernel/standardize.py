@@ -16,11 +16,14 @@ from barlow.backend import Tensor
 # A column counts as constant if its deviation is within this many rounding errors of its mean. The
 # mean itself is off by up to one, and a value that was computed twice by another.
 _ROUNDINGS = 4.0
+_LIMITS = {dtype: np.finfo(dtype) for dtype in ("float32", "float64")}
 # Size of a matrix from which one fused operation is faster.
 _FUSED_NUMBERS = 2**18
 # Between these no square is near the limits of float32, and the epsilon is negligible.
 _ORDINARY_VARIANCES = (1e-24, 1e24)
 _EPSILON = 1e-36
+# The same in units of the largest value, where a variance is 1 / (2 N) or more.
+_EPSILON_IN_UNITS = 1e-24
 
 
 def standardize(z: Tensor, share: backend.Share | None = None) -> tuple[Tensor, Tensor]:
@@ -54,6 +57,33 @@ def standardize(z: Tensor, share: backend.Share | None = None) -> tuple[Tensor, 
     )
 
 
+def standardize_both(
+    za: Tensor, zb: Tensor, few: bool
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """:func:`standardize` of two matrices of one shape.
+
+    Args:
+        za: Matrix of shape ``[samples, features]``.
+        zb: Another.
+        few: In few operations, of any scale, whose results are not asked for: both matrices in one
+            array, and batch normalisation as one operation where there is one.
+    """
+    if not few:
+        return standardize(za), standardize(zb)
+    z = backend.stack(za, zb)
+    mean = backend.mean(z, 1)[:, None]
+    z = z - mean
+    largest = ops.stop_gradient(backend.largest(z))
+    varies = ops.cast(largest > _rounding(z) * abs(mean), z.dtype)
+    # In infinite units a constant column is zeros, and so are its 1 / std and its gradient.
+    unit = (largest + float(_limits(z).tiny)) / varies
+    z /= unit
+    (a, inverse_std_a), (b, inverse_std_b) = (
+        backend.normalize_columns(z[view], _EPSILON_IN_UNITS) for view in (0, 1)
+    )
+    return (a, inverse_std_a / unit[0, 0]), (b, inverse_std_b / unit[1, 0])
+
+
 def _fuses(z: Tensor) -> bool:
     large = z.shape[0] is None or math.prod(z.shape) >= _FUSED_NUMBERS
     return large and backend.fuses_exact_batch_normalization(z)
@@ -83,10 +113,16 @@ def _in_units(
 
 
 def _rounding(z: Tensor) -> float:
-    return _ROUNDINGS * float(np.finfo(keras.backend.standardize_dtype(z.dtype)).eps)
+    return _ROUNDINGS * float(_limits(z).eps)
 
 
-def standardize_gradient(gradient: Tensor, standardized: Tensor, inverse_std: Tensor) -> Tensor:
+def _limits(z: Tensor) -> np.finfo:
+    return _LIMITS[keras.backend.standardize_dtype(z.dtype)]
+
+
+def standardize_gradient(
+    gradient: Tensor, standardized: Tensor, inverse_std: Tensor, few: bool
+) -> Tensor:
     """Gradient with respect to columns, from that with respect to the standardised columns.
 
     ``dz = (dA - mean(dA) - A o mean(dA o A)) / std``, zero where a column is constant.
@@ -95,10 +131,13 @@ def standardize_gradient(gradient: Tensor, standardized: Tensor, inverse_std: Te
         gradient: ``dA``, shape ``[samples, features]``.
         standardized: ``A``, from :func:`standardize`.
         inverse_std: ``1 / std``, from :func:`standardize`.
+        few: As for :func:`standardize_both`.
 
     Returns:
         ``dz``, shape ``[samples, features]``.
     """
+    if few:
+        return backend.normalize_columns_gradient(gradient, standardized, inverse_std)
     along = column_mean(gradient * standardized)
     return (gradient - column_mean(gradient) - standardized * along) * inverse_std
 
@@ -106,7 +145,7 @@ def standardize_gradient(gradient: Tensor, standardized: Tensor, inverse_std: Te
 def column_mean(z: Tensor, share: backend.Share | None = None) -> Tensor:
     """Mean over samples, ``[features]``. Unlike `ops.mean` it keeps float64."""
     if share is None:
-        return ops.sum(z, axis=0) / samples(z)
+        return backend.mean(z, 0)
     return backend.total(ops.sum(z, axis=0)) / ops.cast(share.total, z.dtype)
 
 
@@ -120,5 +159,5 @@ def widen(z: Tensor) -> Tensor:
 
     Keras' own promotion, and its ``matmul`` on PyTorch, would turn float64 into float32.
     """
-    is_double = keras.backend.standardize_dtype(z.dtype) == "float64"
-    return z if is_double else ops.cast(z, "float32")
+    is_wide = keras.backend.standardize_dtype(z.dtype) in _LIMITS
+    return z if is_wide else ops.cast(z, "float32")

@@ -6,7 +6,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports neither
+from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports none of these
+from keras.src.losses.loss import scale_loss_for_distribution
 
 from barlow import backend, kernel
 from barlow.backend import Tensor
@@ -128,7 +129,10 @@ class Barlow(keras.losses.Loss):
             # Keras' conversion to the dtype of the loss drops the mask before `call`.
             y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
             set_keras_mask(y_pred, mask)
-        loss = super().__call__(y_true, y_pred, sample_weight)
+        if sample_weight is None and mask is None and self._is_plain_mean(y_pred):
+            loss = self._mean(y_true, y_pred)
+        else:
+            loss = super().__call__(y_true, y_pred, sample_weight)
         if backend.replica_count() == 1 or self.reduction in (None, "none"):
             return loss
         if len(loss.shape):  # Keras returns no scalar for no samples
@@ -138,10 +142,30 @@ class Barlow(keras.losses.Loss):
         weights = sample_weight if self.reduction == "mean_with_sample_weight" else None
         return _of_global_batch(loss, _divisor(y_pred, weights, mask))
 
+    def _is_plain_mean(self, y_pred: Tensor) -> bool:
+        """Whether the loss is a mean of values per sample, unless a subclass has others."""
+        shape = y_pred.shape[:-1]
+        plain = self.reduction in MEANS and type(self).call is Barlow.call
+        return plain and None not in shape and math.prod(shape) > 0
+
+    def _mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """What Keras computes, with what is known before: that all samples count the same.
+
+        Keras makes a tensor of their number. PyTorch waits for a GPU to have it, and on a CPU the
+        division takes as long as a small product.
+        """
+        with keras.name_scope(self.name):
+            y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
+            values = ops.cast(self._values(y_true, y_pred, equal=True), self.dtype)
+            return scale_loss_for_distribution(ops.sum(values) / math.prod(values.shape))
+
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""
+        return self._values(y_true, y_pred, mask=get_keras_mask(y_pred))
+
+    def _values(self, y_true: Tensor, y_pred: Tensor, **known: Any) -> Tensor:
         values = kernel.per_sample_loss_of_replicas(
-            y_true, y_pred, self.lambda_, gradient=self.gradient, mask=get_keras_mask(y_pred)
+            y_true, y_pred, self.lambda_, gradient=self.gradient, **known
         )
         return values + self.margin
 

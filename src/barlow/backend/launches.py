@@ -1,0 +1,145 @@
+"""Few operations in place of many, where each of them costs more than its arithmetic.
+
+On a GPU or TPU every operation is launched by the host, which must not wait for its result. A
+compiler cannot ask for a result either. With PyTorch on a CPU an operation costs microseconds,
+which is most of the time of a small batch.
+"""
+
+from barlow.backend.tensor import Tensor
+
+# Below so many numbers PyTorch's own work counts more than passes over the memory.
+_FEW_NUMBERS = 2**16
+
+
+def favours_few_operations(x: Tensor) -> bool:
+    """Whether few operations on this matrix are faster than few passes through a cache."""
+    import keras  # noqa: PLC0415 - not before a backend is chosen
+
+    if keras.backend.backend() == "torch":
+        return not _can_be_asked(x) or x.numel() < _FEW_NUMBERS
+    if keras.backend.backend() == "jax":
+        import jax  # noqa: PLC0415 - the other backends must not need it
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf  # noqa: PLC0415
+
+    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
+
+
+def _can_be_asked(x: Tensor) -> bool:
+    """Whether the host can read a tensor of PyTorch without waiting for another device."""
+    import torch  # noqa: PLC0415
+
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def equal_entries(u: Tensor) -> bool | Tensor:
+    """Whether all entries of a vector are the same, a predicate for :func:`cond`.
+
+    With PyTorch the gradient of a sum is a vector that is a scalar in memory, which tells it. Any
+    other vector on a device that must not be asked counts as one of different entries.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        if u.stride() == (0,):
+            return True
+        if not _can_be_asked(u):
+            return False
+    return keras.ops.all(u == u[0])
+
+
+def mean(z: Tensor, axis: int) -> Tensor:
+    """Mean over an axis. Unlike Keras' own it keeps float64; one operation with PyTorch."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        return z.mean(axis)
+    count = z.shape[axis] or keras.ops.cast(keras.ops.shape(z)[axis], z.dtype)
+    return keras.ops.sum(z, axis=axis) / count
+
+
+def stack(first: Tensor, second: Tensor) -> Tensor:
+    """Two tensors of one shape as one, ``[2, ...]``."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: PLC0415
+
+        return torch.stack([first, second])  # Keras takes several times as long
+    return keras.ops.stack([first, second])
+
+
+def largest(z: Tensor) -> Tensor:
+    """Largest size of a value in each column of matrices, ``[..., samples, features]``."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: PLC0415
+
+        if z.device.type != "cpu":
+            return torch.linalg.vector_norm(z, float("inf"), -2, keepdim=True)
+        return z.abs().amax(-2, keepdim=True)  # many times faster there
+    return keras.ops.max(keras.ops.abs(z), axis=-2, keepdims=True)
+
+
+def add_product(x: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
+    """``x + factor * a @ b``; with PyTorch in the memory of ``x``."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        return x.addmm_(a, b, alpha=factor)
+    return x + factor * (a @ b)
+
+
+def normalize_columns(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Columns of zero mean and unit deviation, with PyTorch as one operation.
+
+    Args:
+        z: Matrix ``[samples, features]``, float32 or float64.
+        epsilon: Added to the variance before its root is taken.
+
+    Returns:
+        The normalised matrix, and ``1 / sqrt(variance + epsilon)``, ``[features]``, which is not to
+        be differentiated.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: PLC0415
+
+        y, _, inverse_std = torch.native_batch_norm(
+            _as_planes(z), None, None, None, None, True, 0.0, epsilon
+        )
+        return y.flatten(1), inverse_std
+    centred = z - mean(z, 0)
+    inverse_std = keras.ops.rsqrt(mean(centred * centred, 0) + epsilon)
+    return centred * inverse_std, inverse_std
+
+
+def normalize_columns_gradient(gradient: Tensor, normalized: Tensor, scale: Tensor) -> Tensor:
+    """``(dA - mean(dA) - A o mean(dA o A)) o scale``, with PyTorch as one operation.
+
+    Args:
+        gradient: ``dA``, ``[samples, features]``.
+        normalized: ``A``, columns of zero mean and unit deviation, or zeros.
+        scale: Factor of each column, ``[features]``.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: PLC0415
+
+        zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
+        dz, *_ = torch.ops.aten.native_batch_norm_backward(
+            *(_as_planes(x) for x in (gradient, normalized)),
+            *(scale, None, None, zeros, ones, True, 0.0, [True, False, False]),
+        )
+        return dz.flatten(1)
+    along = mean(gradient * normalized, 0)
+    return (gradient - mean(gradient, 0) - normalized * along) * scale
+
+
+def _as_planes(z: Tensor) -> Tensor:
+    """A matrix as images of one pixel whose channels lie side by side, which is fast."""
+    return z[:, None, None, :].permute(0, 3, 1, 2)
