@@ -9,12 +9,14 @@ from barlow.backend.devices import check_devices, devices, has_accelerator, on_d
 from barlow.backend.gradients import custom_gradient, records_gradients, vjp
 from barlow.backend.launches import (
     add_product,
+    add_scaled,
     equal_entries,
     favours_few_operations,
+    fill,
     largest,
     mean,
     normalize_columns,
-    normalize_columns_gradient,
+    normalize_columns_gradients,
     stack,
 )
 from barlow.backend.log import quiet
@@ -62,6 +64,7 @@ __all__ = [
     "Share",
     "Tensor",
     "add_product",
+    "add_scaled",
     "apart",
     "arrays_are_global",
     "batch_normalization",
@@ -76,6 +79,7 @@ __all__ = [
     "equal_entries",
     "exchange",
     "favours_few_operations",
+    "fill",
     "forgetting_graphs",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
@@ -94,7 +98,7 @@ __all__ = [
     "maps_memory_anew",
     "mean",
     "normalize_columns",
-    "normalize_columns_gradient",
+    "normalize_columns_gradients",
     "noticing_the_lost",
     "on_devices",
     "predict",

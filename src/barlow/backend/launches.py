@@ -83,6 +83,22 @@ def largest(z: Tensor) -> Tensor:
     return keras.ops.max(keras.ops.abs(z), axis=-2, keepdims=True)
 
 
+def fill(x: Tensor, where: Tensor, value: float) -> Tensor:
+    """``x`` with a value where a boolean tensor of its shape says so."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        return x.masked_fill(where, value)  # Keras would copy the value to the device
+    return keras.ops.where(where, keras.ops.full_like(x, value), x)
+
+
+def add_scaled(x: Tensor, y: Tensor, factor: float) -> Tensor:
+    """``x + factor * y``."""
+    import keras  # noqa: PLC0415
+
+    return x.add(y, alpha=factor) if keras.backend.backend() == "torch" else x + factor * y
+
+
 def add_product(x: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
     """``x + factor * a @ b``; with PyTorch in the memory of ``x``."""
     import keras  # noqa: PLC0415
@@ -117,27 +133,32 @@ def normalize_columns(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     return centred * inverse_std, inverse_std
 
 
-def normalize_columns_gradient(gradient: Tensor, normalized: Tensor, scale: Tensor) -> Tensor:
-    """``(dA - mean(dA) - A o mean(dA o A)) o scale``, with PyTorch as one operation.
+def normalize_columns_gradients(
+    gradients: list[Tensor], normalized: list[Tensor], scales: list[Tensor]
+) -> list[Tensor]:
+    """``(dA - mean(dA) - A o mean(dA o A)) o scale``, with PyTorch as one operation for each.
 
     Args:
-        gradient: ``dA``, ``[samples, features]``.
-        normalized: ``A``, columns of zero mean and unit deviation, or zeros.
-        scale: Factor of each column, ``[features]``.
+        gradients: Every ``dA``, ``[samples, features]``, all of one shape.
+        normalized: Every ``A``: columns of zero mean and unit deviation, or zeros.
+        scales: Factors of the columns of each, ``[features]``.
     """
     import keras  # noqa: PLC0415
 
     if keras.backend.backend() == "torch":
         import torch  # noqa: PLC0415
 
-        zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
-        dz, *_ = torch.ops.aten.native_batch_norm_backward(
-            *(_as_planes(x) for x in (gradient, normalized)),
-            *(scale, None, None, zeros, ones, True, 0.0, [True, False, False]),
-        )
-        return dz.flatten(1)
-    along = mean(gradient * normalized, 0)
-    return (gradient - mean(gradient, 0) - normalized * along) * scale
+        zeros, ones = torch.zeros_like(scales[0]), torch.ones_like(scales[0])
+        of_batch = (None, None, zeros, ones, True, 0.0, [True, False, False])
+        backward = torch.ops.aten.native_batch_norm_backward
+        return [
+            backward(_as_planes(gradient), _as_planes(a), scale, *of_batch)[0].flatten(1)
+            for gradient, a, scale in zip(gradients, normalized, scales, strict=True)
+        ]
+    return [
+        (gradient - mean(gradient, 0) - a * mean(gradient * a, 0)) * scale
+        for gradient, a, scale in zip(gradients, normalized, scales, strict=True)
+    ]
 
 
 def _as_planes(z: Tensor) -> Tensor:

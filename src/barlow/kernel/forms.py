@@ -31,7 +31,7 @@ from keras import ops
 
 from barlow import backend
 from barlow.backend import Tensor
-from barlow.kernel.standardize import column_mean, samples, standardize_both, standardize_gradient
+from barlow.kernel.standardize import column_mean, samples, standardize_both, standardize_gradients
 
 Form = Literal["gram", "correlation"]
 
@@ -65,8 +65,10 @@ class _Block(NamedTuple):
     inverse_std_a: Tensor
     """``[columns]``, as the next two."""
     inverse_std_b: Tensor
+    w: Tensor
+    """``(1 - lambda) c - 2``"""
     p: Tensor
-    """``(1 - lambda) c - 1``"""
+    """``2 (1 - lambda) c - 2``"""
 
 
 def gram_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiable:
@@ -80,7 +82,7 @@ def gram_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiab
     gram_a, gram_b, diagonal, mean = sums
     pairs = gram_a * gram_b
     of_pairs = column_mean(pairs) if few else _times(pairs, ops.ones_like(pairs[0])) / n
-    values = _with_mean(za.shape[1] + diagonal, mean) + lambda_ * of_pairs
+    values = backend.add_scaled(_with_mean(za.shape[1] + diagonal, mean), of_pairs, lambda_)
 
     def pull_back(u: Tensor) -> tuple[Tensor, Tensor]:
         weights, u = lambda_ / n * (u[:, None] + u[None, :]), u[:, None]
@@ -88,9 +90,9 @@ def gram_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiab
         return _joined([_block_gradients(block, *pairs, u, lambda_, few) for block in blocks])
 
     def pull_back_mean(u: Tensor) -> tuple[Tensor, Tensor]:
-        twice, grams = 2.0 * u, (gram_a, gram_b)
+        grams, factor = (gram_a, gram_b), 2.0 * lambda_ / n
         return _joined(
-            [_block_gradients_of_mean(block, *grams, twice, lambda_ / n, few) for block in blocks]
+            [_block_gradients_of_mean(block, *grams, u, factor, few) for block in blocks]
         )
 
     return values, pull_back, pull_back_mean
@@ -103,45 +105,45 @@ def _block(
     (a, inverse_std_a), (b, inverse_std_b) = standardize_both(za, zb, few)
     products = a * b
     c = column_mean(products)
-    p = (1.0 - lambda_) * c - 1.0
-    diagonal = _times(products, p - 1.0)
+    own = (1.0 - lambda_) * c
+    w = own - 2.0
+    diagonal = _times(products, w)
     grams = a @ ops.transpose(a), b @ ops.transpose(b)
-    return _Block(a, b, inverse_std_a, inverse_std_b, p), (
-        *grams,
-        diagonal,
-        _of_diagonal(c, lambda_),
-    )
+    block = _Block(a, b, inverse_std_a, inverse_std_b, w, w + own)
+    return block, (*grams, diagonal, _of_diagonal(c, lambda_))
 
 
 def _block_gradients(
     block: _Block, pairs_a: Tensor, pairs_b: Tensor, u: Tensor, lambda_: float, few: bool
 ) -> tuple[Tensor, Tensor]:
     """Gradients of a block for weighted Grams ``[samples, samples]`` and ``u [samples, 1]``."""
-    a, b, inverse_std_a, inverse_std_b, p = block
-    p = u * (p - 1.0) + (1.0 - lambda_) * column_mean(u * a * b)
+    a, b, inverse_std_a, inverse_std_b, w, _ = block
+    p = u * w + (1.0 - lambda_) * column_mean(u * a * b)
     da, db = backend.add_product(p * b, pairs_b, a), backend.add_product(p * a, pairs_a, b)
-    return (
-        standardize_gradient(da, a, inverse_std_a, few),
-        standardize_gradient(db, b, inverse_std_b, few),
-    )
+    return standardize_gradients([da, db], [a, b], [inverse_std_a, inverse_std_b], few)
 
 
 def _block_gradients_of_mean(
-    block: _Block, gram_a: Tensor, gram_b: Tensor, twice: Tensor, factor: float, few: bool
+    block: _Block, gram_a: Tensor, gram_b: Tensor, u: Tensor, factor: float, few: bool
 ) -> tuple[Tensor, Tensor]:
-    """The same for a scalar ``u``, given ``2 u``, and Grams that ``factor`` scales."""
-    a, b, inverse_std_a, inverse_std_b, p = block
+    """The same for a scalar ``u``, with a factor of the Grams."""
+    a, b, inverse_std_a, inverse_std_b, _, p = block
+    scales = [u * inverse_std_a, u * inverse_std_b]
 
-    def gradient(gram: Tensor, x: Tensor, y: Tensor, inverse_std: Tensor) -> Tensor:
-        dx = backend.add_product(p * y, gram, x, factor)
-        scale = twice * inverse_std
-        if few:
-            return standardize_gradient(dx, x, scale, few)
+    def of_standardized(gram: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return backend.add_product(p * y, gram, x, factor)
+
+    if few:
+        gradients = [of_standardized(gram_b, a, b), of_standardized(gram_a, b, a)]
+        return standardize_gradients(gradients, [a, b], scales, few)
+
+    def gradient(gram: Tensor, x: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+        dx = of_standardized(gram, x, y)
         dx -= x * column_mean(dx * x)  # its columns have zero mean
         dx *= scale
         return dx
 
-    return gradient(gram_b, a, b, inverse_std_a), gradient(gram_a, b, a, inverse_std_b)
+    return gradient(gram_b, a, b, scales[0]), gradient(gram_a, b, a, scales[1])
 
 
 def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Differentiable:
@@ -163,10 +165,7 @@ def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Diffe
         upstream = _weighted(ops.transpose(u * a) @ b / n, lambda_)
         da = u * (b @ ops.transpose(weighted) - b) + b @ ops.transpose(upstream)
         db = u * (transformed - a) + a @ upstream
-        return (
-            standardize_gradient(da, a, inverse_std_a, few),
-            standardize_gradient(db, b, inverse_std_b, few),
-        )
+        return standardize_gradients([da, db], [a, b], [inverse_std_a, inverse_std_b], few)
 
     def pull_back_mean(u: Tensor) -> tuple[Tensor, Tensor]:
         # mean(dA o A), which would be taken from two N x D matrices, is in C already.
@@ -205,7 +204,7 @@ def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 def _of_diagonal(c: Tensor, lambda_: float) -> Tensor:
     """The part of ``L`` that the diagonal of C adds to ``lambda ||C||_F^2``."""
     off = 1.0 - c
-    return ops.sum(off * off - lambda_ * (c * c))
+    return ops.sum(backend.add_scaled(off * off, c * c, -lambda_))
 
 
 def _with_mean(values: Tensor, mean: Tensor) -> Tensor:

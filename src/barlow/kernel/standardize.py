@@ -74,9 +74,8 @@ def standardize_both(
     mean = backend.mean(z, 1)[:, None]
     z = z - mean
     largest = ops.stop_gradient(backend.largest(z))
-    varies = ops.cast(largest > _rounding(z) * abs(mean), z.dtype)
     # In infinite units a constant column is zeros, and so are its 1 / std and its gradient.
-    unit = (largest + float(_limits(z).tiny)) / varies
+    unit = backend.fill(largest, largest <= _rounding(z) * abs(mean), float("inf"))
     z /= unit
     (a, inverse_std_a), (b, inverse_std_b) = (
         backend.normalize_columns(z[view], _EPSILON_IN_UNITS) for view in (0, 1)
@@ -120,26 +119,31 @@ def _limits(z: Tensor) -> np.finfo:
     return _LIMITS[keras.backend.standardize_dtype(z.dtype)]
 
 
-def standardize_gradient(
-    gradient: Tensor, standardized: Tensor, inverse_std: Tensor, few: bool
-) -> Tensor:
-    """Gradient with respect to columns, from that with respect to the standardised columns.
+def standardize_gradients(
+    gradients: list[Tensor], standardized: list[Tensor], inverse_stds: list[Tensor], few: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients with respect to columns, from those with respect to the standardised columns.
 
     ``dz = (dA - mean(dA) - A o mean(dA o A)) / std``, zero where a column is constant.
 
     Args:
-        gradient: ``dA``, shape ``[samples, features]``.
-        standardized: ``A``, from :func:`standardize`.
-        inverse_std: ``1 / std``, from :func:`standardize`.
+        gradients: ``dA`` and ``dB``, ``[samples, features]``.
+        standardized: ``A`` and ``B``, from :func:`standardize_both`.
+        inverse_stds: ``1 / std`` of both, which may be scaled.
         few: As for :func:`standardize_both`.
 
     Returns:
-        ``dz``, shape ``[samples, features]``.
+        ``dza`` and ``dzb``, ``[samples, features]``.
     """
     if few:
-        return backend.normalize_columns_gradient(gradient, standardized, inverse_std)
-    along = column_mean(gradient * standardized)
-    return (gradient - column_mean(gradient) - standardized * along) * inverse_std
+        first, second = backend.normalize_columns_gradients(gradients, standardized, inverse_stds)
+        return first, second
+
+    def gradient(dx: Tensor, x: Tensor, inverse_std: Tensor) -> Tensor:
+        return (dx - column_mean(dx) - x * column_mean(dx * x)) * inverse_std
+
+    first, second = map(gradient, gradients, standardized, inverse_stds)
+    return first, second
 
 
 def column_mean(z: Tensor, share: backend.Share | None = None) -> Tensor:
