@@ -13,10 +13,12 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 _PACKAGES = ("barlow", "keras", "jax", "tensorflow-cpu", "tensorflow", "torch", "numpy")
 
 
-def save(name: str, rows: Sequence[dict[str, Any]], **about: Any) -> pathlib.Path:
+def save(
+    name: str, rows: Sequence[dict[str, Any]], folder: pathlib.Path = RESULTS, **about: Any
+) -> pathlib.Path:
     """Write rows and what they are about to `benchmarks/results/<name>.json`."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.json"
     content = {
         "benchmark": name,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

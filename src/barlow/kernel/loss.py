@@ -15,6 +15,7 @@ Where a batch lies on several replicas, each of them gathers the embeddings of a
 loss of the whole batch and keeps its own rows. So loss and gradient are those of one device.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -107,12 +108,14 @@ def _masked_loss(za: Tensor, zb: Tensor, mask: Tensor, *how: Any, **other: Any) 
 
     def filled(z: Tensor) -> tuple[Tensor, Tensor]:
         z = widen(z)
-        count = ops.maximum(ops.sum(ops.cast(mask, z.dtype)), 1.0)
+        count = ops.sum(ops.cast(mask, z.dtype))
+        count += ops.cast(count == 0, z.dtype)
         mean = ops.sum(ops.where(mask, z, ops.zeros_like(z)), axis=axes) / count
         return ops.where(mask, z, mean), count
 
     (za, count), (zb, _) = filled(za), filled(zb)
-    share = count / ops.cast(ops.size(za) // za.shape[-1], za.dtype)
+    known = None not in mask.shape
+    share = count / (math.prod(mask.shape) if known else ops.cast(ops.size(mask), za.dtype))
     features = za.shape[-1]
     return features + share * (per_sample_loss(za, zb, *how, **other) - features)
 

@@ -129,8 +129,8 @@ class Barlow(keras.losses.Loss):
             # Keras' conversion to the dtype of the loss drops the mask before `call`.
             y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
             set_keras_mask(y_pred, mask)
-        if sample_weight is None and mask is None and self._is_plain_mean(y_pred):
-            loss = self._mean(y_true, y_pred)
+        if mask is None and self._divides_by_number(y_pred, sample_weight):
+            loss = self._mean(y_true, y_pred, sample_weight)
         else:
             loss = super().__call__(y_true, y_pred, sample_weight)
         if backend.replica_count() == 1 or self.reduction in (None, "none"):
@@ -142,22 +142,25 @@ class Barlow(keras.losses.Loss):
         weights = sample_weight if self.reduction == "mean_with_sample_weight" else None
         return _of_global_batch(loss, _divisor(y_pred, weights, mask))
 
-    def _is_plain_mean(self, y_pred: Tensor) -> bool:
-        """Whether the loss is a mean of values per sample, unless a subclass has others."""
+    def _divides_by_number(self, y_pred: Tensor, weights: Tensor | None) -> bool:
+        """Whether the loss is a sum of :meth:`call`'s own values by the known number of them."""
+        divides = MEANS if weights is None else MEANS[:2]
         shape = y_pred.shape[:-1]
-        plain = self.reduction in MEANS and type(self).call is Barlow.call
-        return plain and None not in shape and math.prod(shape) > 0
+        known = None not in shape and math.prod(shape) > 0
+        return known and self.reduction in divides and type(self).call is Barlow.call
 
-    def _mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """What Keras computes, with what is known before: that all samples count the same.
+    def _mean(self, y_true: Tensor, y_pred: Tensor, weights: Tensor | None) -> Tensor:
+        """What Keras computes, with what is known before: without weights all samples are equal.
 
         Keras makes a tensor of their number. PyTorch waits for a GPU to have it, and on a CPU the
         division takes as long as a small product.
         """
         with keras.name_scope(self.name):
             y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
-            values = ops.cast(self._values(y_true, y_pred, equal=True), self.dtype)
-            return scale_loss_for_distribution(ops.sum(values) / math.prod(values.shape))
+            values = self._values(y_true, y_pred, equal=weights is None)
+            values = ops.cast(values, self.dtype)
+            total = ops.sum(values if weights is None else values * weights)
+            return scale_loss_for_distribution(total / math.prod(values.shape))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""
