@@ -6,7 +6,7 @@ import pathlib
 import keras
 import pytest
 
-from barlow.kernel import per_sample_loss
+from barlow.kernel import invariance, per_sample_loss
 from barlow.losses import Barlow
 
 if keras.backend.backend() != "torch":
@@ -70,6 +70,10 @@ def test_the_host_waits_for_nothing(shape, dtype, gradient, weighting):
     assert launches(loss, *shape, dtype=dtype).waits.total() == 0
 
 
+def test_the_invariance_term_asks_for_nothing():
+    assert launches(invariance, *GRAM).waits.total() == 0
+
+
 def test_a_batch_on_a_cpu_takes_blocks_of_columns_unless_it_is_small():
     def kernels(n, d):
         za, zb = (torch.randn(n, d, requires_grad=True) for _ in range(2))
@@ -77,4 +81,4 @@ def test_a_batch_on_a_cpu_takes_blocks_of_columns_unless_it_is_small():
             Barlow()(za, zb).backward()
         return counted.kernels.total()
 
-    assert kernels(64, 256) < 60 < kernels(64, 2048) < kernels(64, 16384)
+    assert kernels(64, 2048) < 60 < kernels(64, 4096) < kernels(64, 16384)

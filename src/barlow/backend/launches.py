@@ -8,7 +8,7 @@ which is most of the time of a small batch.
 from barlow.backend.tensor import Tensor
 
 # Below so many numbers PyTorch's own work counts more than passes over the memory.
-_FEW_NUMBERS = 2**16
+_FEW_NUMBERS = 2**18
 
 
 def favours_few_operations(x: Tensor) -> bool:

@@ -100,14 +100,14 @@ def _in_units(
     else:  # a replica may have no rows
         own = ops.max(ops.abs(centred), axis=0, keepdims=True, initial=0.0)
         largest = ops.max(backend.share(1).gather(own), axis=0)
-    varies = largest > _rounding(mean) * ops.abs(mean)
+    constant = ~(largest > _rounding(mean) * abs(mean))
     # In units of its largest value no column overflows or vanishes when it is squared. Neither the
     # result nor its gradient depends on the unit.
-    unit = ops.stop_gradient(ops.where(varies, largest, 1.0))
+    unit = ops.stop_gradient(backend.fill(largest, constant, 1.0))
     centred /= unit
     variance = column_mean(centred * centred, share)
-    # The inner `where` keeps the gradient of the branch not taken finite.
-    inverse_std = ops.where(varies, ops.rsqrt(ops.where(varies, variance, 1.0)), 0.0)
+    # The inner `fill` keeps the gradient of the branch not taken finite.
+    inverse_std = backend.fill(ops.rsqrt(backend.fill(variance, constant, 1.0)), constant, 0.0)
     return centred * inverse_std, inverse_std / unit
 
 
