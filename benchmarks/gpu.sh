@@ -17,5 +17,5 @@ if ! "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("keras"
         --target "$packages" keras
     export PYTHONPATH="$PYTHONPATH:$packages"
 fi
-"$python" "$here/gpu_loss.py" "$@"
-"$python" "$here/gpu_step.py" "$@"
+"$python" "$here/_gpu_loss.py" "$@"
+"$python" "$here/_gpu_step.py" "$@"

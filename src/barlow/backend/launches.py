@@ -109,28 +109,29 @@ def add_product(x: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
 
 
 def normalize_columns(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """Columns of zero mean and unit deviation, with PyTorch as one operation.
+    """Columns of zero mean and unit deviation, with PyTorch on a GPU as one operation for each.
+
+    On a CPU that operation adds up the squares one after the other: its deviations are off by more.
 
     Args:
-        z: Matrix ``[samples, features]``, float32 or float64.
+        z: Matrices ``[matrices, samples, features]``, float32 or float64.
         epsilon: Added to the variance before its root is taken.
 
     Returns:
-        The normalised matrix, and ``1 / sqrt(variance + epsilon)``, ``[features]``, which is not to
-        be differentiated.
+        The normalised matrices, and for each of them ``1 / sqrt(variance + epsilon)``,
+        ``[features]``, which is not to be differentiated.
     """
     import keras  # noqa: PLC0415
 
-    if keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and z.device.type != "cpu":
         import torch  # noqa: PLC0415
 
-        y, _, inverse_std = torch.native_batch_norm(
-            _as_planes(z), None, None, None, None, True, 0.0, epsilon
-        )
-        return y.flatten(1), inverse_std
-    centred = z - mean(z, 0)
-    inverse_std = keras.ops.rsqrt(mean(centred * centred, 0) + epsilon)
-    return centred * inverse_std, inverse_std
+        of_batch = (None, None, None, None, True, 0.0, epsilon)
+        found = [torch.native_batch_norm(_as_planes(matrix), *of_batch) for matrix in z]
+        return [y.flatten(1) for y, *_ in found], [inverse_std for *_, inverse_std in found]
+    centred = z - mean(z, 1)[:, None]
+    inverse_std = keras.ops.rsqrt(mean(centred * centred, 1) + epsilon)
+    return centred * inverse_std[:, None], inverse_std
 
 
 def normalize_columns_gradients(

@@ -159,7 +159,8 @@ def fuses_batch_normalization() -> bool:
 def fuses_exact_batch_normalization(x: Tensor) -> bool:
     """Whether :func:`batch_normalization` takes this tensor with a negligible epsilon.
 
-    TensorFlow takes float32 alone, and on a GPU its library asks for a larger epsilon.
+    TensorFlow takes float32 alone, and on a GPU its library asks for a larger epsilon. With PyTorch
+    somebody looks at the variances, which a compiler cannot do.
     """
     import keras  # noqa: PLC0415
 
@@ -167,7 +168,11 @@ def fuses_exact_batch_normalization(x: Tensor) -> bool:
         import tensorflow as tf  # noqa: PLC0415
 
         return x.dtype == tf.float32 and not tf.config.list_physical_devices("GPU")
-    return keras.backend.backend() == "torch" and x.device.type == "cpu"
+    if keras.backend.backend() != "torch":
+        return False
+    import torch  # noqa: PLC0415
+
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def batch_normalization(

@@ -77,10 +77,8 @@ def standardize_both(
     # In infinite units a constant column is zeros, and so are its 1 / std and its gradient.
     unit = backend.fill(largest, largest <= _rounding(z) * abs(mean), float("inf"))
     z /= unit
-    (a, inverse_std_a), (b, inverse_std_b) = (
-        backend.normalize_columns(z[view], _EPSILON_IN_UNITS) for view in (0, 1)
-    )
-    return (a, inverse_std_a / unit[0, 0]), (b, inverse_std_b / unit[1, 0])
+    z, inverse_std = backend.normalize_columns(z, _EPSILON_IN_UNITS)
+    return (z[0], inverse_std[0] / unit[0, 0]), (z[1], inverse_std[1] / unit[1, 0])
 
 
 def _fuses(z: Tensor) -> bool:
