@@ -46,6 +46,21 @@ def test_a_saved_model_loads_after_import_barlow_alone():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_resumed_run_keeps_its_views_whatever_is_recommended_now(digits, tmp_path, monkeypatch):
+    shutil.copy(HERE / "tiny.keras", tmp_path)
+    run = shutil.copytree(HERE / f"half-{keras.backend.backend()}", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    config = runs.read_config(run)
+    config["views_recipe"] |= {"noise": 0.1, "erase": [0.5, 0.25]}
+    runs.write_json(run / runs.CONFIG, config)
+    settings = barlow.Settings(
+        encoder="tiny.keras", projector=(8, 8), optimizer="muon", epochs=3, batch_size=32
+    )
+    barlow.pretrain(digits.pixels, run, settings, resume=True)
+    recipe = runs.load_views(run).recipe
+    assert (recipe.noise, recipe.erase, recipe.scale) == (0.1, (0.5, 0.25), (0.64, 1.44))
+
+
 def test_an_interrupted_run_is_resumed_and_ends_as_it_would_have(digits, tmp_path, monkeypatch):
     backend = keras.backend.backend()
     shutil.copy(HERE / "tiny.keras", tmp_path)

@@ -2,6 +2,7 @@
 
 import operator
 import os
+import pathlib
 from typing import NamedTuple
 
 import keras
@@ -25,6 +26,7 @@ def build(
     pixels: data.Pixels,
     settings: Settings | None,
     from_run: str | os.PathLike[str] | None = None,
+    resumed: pathlib.Path | None = None,
 ) -> Networks:
     """Networks for training images, with what the settings leave open recommended.
 
@@ -33,6 +35,8 @@ def build(
         settings: Values set explicitly.
         from_run: Run from whose encoder the weights start. Defaults to ``None``: those of the
             settings, or else random ones.
+        resumed: Run that is resumed: its views stay, whatever is recommended now. Defaults to
+            ``None``.
 
     Raises:
         FileNotFoundError: If ``from_run`` is not a run.
@@ -50,7 +54,7 @@ def build(
         model = models.BarlowTwins(
             encoder,
             projector=recommended.projector,
-            views=views.ImageViews(recommended.views, seed=recommended.seed),
+            views=views.ImageViews(_recipe(recommended, resumed), seed=recommended.seed),
             loss=losses.Barlow(lambda_=recommended.lambda_),
         )
     compile_for(model, recommended, len(pixels))
@@ -63,6 +67,14 @@ def build(
     if from_run is not None:
         models.copy_weights(model.encoder, runs.load_encoder(from_run), from_run)
     return Networks(model, encoder, recommended)
+
+
+def _recipe(recommended: Recommendation, resumed: pathlib.Path | None) -> str | views.Recipe:
+    """What may happen to an image: as the run has it that is resumed, or else by its name."""
+    config = {} if resumed is None else runs.read_config(resumed)
+    if config.get("views") != recommended.views:  # else it is refused later
+        return recommended.views
+    return views.Recipe(**config["views_recipe"])
 
 
 def compile_for(model: models.BarlowTwins, recommended: Recommendation, images: int) -> None:

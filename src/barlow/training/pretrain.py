@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from barlow import backend, data, errors, lock, resizing, runs, views
+from barlow import backend, data, errors, lock, resizing, runs
 from barlow import callbacks as watching
 from barlow.data.fingerprint import fingerprint
 from barlow.errors import InvalidInput
@@ -140,7 +140,7 @@ def pretrain(
             images = training_images(images, settings or Settings(), run if resume else None)
             if resume:
                 check_images(run, images)
-            networks = build(images.pixels, settings, from_run)
+            networks = build(images.pixels, settings, from_run, run if resume else None)
             config = _config(networks, images, from_run)
             config["planned_seconds"] = plan and plan.seconds
             if resume:
@@ -251,9 +251,10 @@ def _config(
 ) -> dict[str, Any]:
     model, _, recommended = networks
     levels = model.levels(recommended.batch_size)
+    layer: Any = model.views
     return {
         **dataclasses.asdict(recommended),
-        "views_recipe": dataclasses.asdict(views.RECIPES[recommended.views]),
+        "views_recipe": dataclasses.asdict(layer.recipe),
         "images": len(images),
         "image_shape": images.pixels.shape[1:],
         "resize": resizing.named(images.resize),
