@@ -160,9 +160,13 @@ def _without_normalization(network):
     """The network, with batch normalisation replaced by nothing."""
     import keras
 
+    class Nothing(keras.layers.Layer):
+        def call(self, inputs, training=None, mask=None):
+            return inputs
+
     def replace(layer):
         if isinstance(layer, keras.layers.BatchNormalization):
-            return keras.layers.Identity(name=layer.name)
+            return Nothing(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     return keras.models.clone_model(network, clone_function=replace)
