@@ -38,7 +38,7 @@ def placed(true_size: tuple[float, float], size: tuple[int, int], resize: str = 
         >>> placed((60, 40), (20, 20), "crop").box
         (10.0, 0.0, 50.0, 40.0)
         >>> placed((60, 40), (20, 20), "pad")
-        Placed(box=(0.0, 0.0, 60, 40), size=(20, 13), corner=(0, 3))
+        Placed(box=(0.0, 0.0, 60.0, 40.0), size=(20, 13), corner=(0, 4))
     """
     (width, height), (to_width, to_height) = true_size, size
     ratios = width / to_width, height / to_height
@@ -47,9 +47,12 @@ def placed(true_size: tuple[float, float], size: tuple[int, int], resize: str = 
         # Rounding may give less than 0, and Pillow refuses a box that leaves the image.
         left = max(0.0, width - min(ratios) * to_width) / 2
         top = max(0.0, height - min(ratios) * to_height) / 2
-    elif resize == "pad":
-        size = max(1, round(width / max(ratios))), max(1, round(height / max(ratios)))
-    corner = (to_width - size[0]) // 2, (to_height - size[1]) // 2
+    elif resize == "pad":  # rounded as Pillow does
+        if width / height > to_width / to_height:
+            size = to_width, max(1, round(height / width * to_width))
+        else:
+            size = max(1, round(width / height * to_height)), to_height
+    corner = round((to_width - size[0]) / 2), round((to_height - size[1]) / 2)
     return Placed((left, top, width - left, height - top), size, corner)
 
 

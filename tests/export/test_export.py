@@ -17,6 +17,7 @@ from barlow import backend, embedding, runs
 from barlow.cli import app
 from barlow.data.decoding import decode
 from barlow.export import converting, formats
+from barlow.export.card import RESIZED
 
 BACKEND = keras.backend.backend()
 # Formats that the backend writes itself, and with JAX one that another backend writes for it.
@@ -130,14 +131,16 @@ def test_an_encoder_of_half_precision_is_exported_in_float32():
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize(("size", "mode"), [((50, 31), "RGB"), ((17, 40), "L")])
-def test_the_card_resizes_as_barlow_does(size, mode, tmp_path):
+def test_the_card_resizes_as_barlow_does(size, mode, resize, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype("uint8")
     Image.fromarray(pixels).save(tmp_path / "photo.png")
-    image = ImageOps.fit(
-        Image.open(tmp_path / "photo.png").convert(mode), (16, 12), Image.Resampling.BICUBIC
-    )
-    expected = decode(tmp_path / "photo.png", (12, 16), len(mode))
+    photo = Image.open(tmp_path / "photo.png").convert(mode)
+    _, call = RESIZED[resize]
+    names = {"Image": Image.Resampling, "ImageOps": ImageOps, "photo": photo}
+    image = eval(call.format(size=(16, 12)), names)  # noqa: S307 - the text of the card
+    expected = decode(tmp_path / "photo.png", (12, 16), len(mode), resize=resize)
     np.testing.assert_array_equal(np.asarray(image).reshape(expected.shape), expected)
 
 

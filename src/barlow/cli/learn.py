@@ -11,8 +11,6 @@ from barlow.cli import options, show
 from barlow.paths import as_path
 from barlow.settings import Settings
 
-_DEMO_BATCH = 128
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -39,7 +37,7 @@ def demo(
     runs.check_place(out)
     train, test = evaluation.split(data.digits(), seed=settings.seed)
     show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
-    _pretrain(train, out, dataclasses.replace(settings, batch_size=_DEMO_BATCH))
+    _pretrain(train, out, dataclasses.replace(settings, batch_size=128))
     encoder, layer = runs.load_encoder(out), runs.load_views(out)
     judge({out: evaluation.Candidate(train, test, encoder, layer)}, settings.seed)
 
@@ -75,11 +73,12 @@ def pretrain(
 ) -> None:
     """Learn an encoder from images; no labels needed."""
     from barlow import backend, runs  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
-    from barlow.training import inputs  # noqa: PLC0415
 
     if backend.launched_index() == 0:
         out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before reading
+    from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
+
     devices = _processes(devices)
     reading = inputs.reading(settings, out if resume and runs.is_run(out) else None)
     reading |= {"max_pixels": max_pixels, "background": background, "pages": pages}

@@ -11,10 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from barlow import runs
+from barlow import resizing, runs
 from barlow.export.formats import CHECK, Format
 from barlow.own import IMAGES
 from barlow.text import printable
+
+RESIZED = {
+    "crop": ("cut to their middle and resized", "ImageOps.fit(photo, {size}, Image.BICUBIC)"),
+    "pad": ("resized and padded", 'ImageOps.pad(photo, {size}, Image.BICUBIC, "white")'),
+    "stretch": ("resized, whatever their ratio,", "photo.resize({size}, Image.BICUBIC)"),
+}
+"""How images came to their size, in words and with Pillow."""
 
 _SEEN = {  # the recipe of views, in words, where a value is not that of an image left as it is
     "shift": "shifts of up to {:.0%} of the side",
@@ -52,7 +59,7 @@ def card(
         _head(facts),
         f"# {printable(name)}",
         _what(facts, config),
-        _loading(format_, facts),
+        _loading(format_, facts, runs.resize(run) if run else resizing.RESIZE),
         "## What it learned from\n\n" + _data(run, config),
     ]
     if run:
@@ -106,7 +113,7 @@ def _what(facts: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     )
 
 
-def _loading(format_: Format, facts: Mapping[str, Any]) -> str:
+def _loading(format_: Format, facts: Mapping[str, Any], resize: str) -> str:
     shape = ", ".join(map(str, facts["image_shape"]))
     packages = " ".join(f"{name}=={version}" for name, version in facts["packages"].items())
     load = format_.load
@@ -125,11 +132,13 @@ images = np.random.default_rng(0).uniform(0, 255, (4, {shape})).astype("float32"
     if len(facts["image_shape"]) == 3:
         height, width, channels = facts["image_shape"]
         mode = "L" if channels == 1 else "RGB"
+        how, call = RESIZED[resize]
         text += f"""
-Any number of images at a time. It saw photos cut to their middle and resized like this:
+Any number of images at a time. It saw photos {how} like this:
 
 ```text
-image = ImageOps.fit(Image.open("photo.jpg").convert("{mode}"), ({width}, {height}), Image.BICUBIC)
+photo = Image.open("photo.jpg").convert("{mode}")
+image = {call.format(size=(width, height))}
 images = np.asarray(image, "float32").reshape(1, {shape})
 ```
 """
