@@ -63,15 +63,18 @@ def test_a_photo_turned_by_the_camera_is_reduced_the_right_way_round(photo, tmp_
 
 @pytest.mark.parametrize("size", [16, 32, 64, 100])
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("resize", "box"), [("crop", (106.5, 0, 533.5, 427)), ("stretch", (0, 0, 640, 427))]
+)
 def test_a_large_jpeg_is_reduced_while_decoding_and_differs_by_less_than_a_grey_level(
-    size, channels, photo, tmp_path
+    size, channels, resize, box, photo, tmp_path
 ):
     path = saved(photo, tmp_path / "a.jpg", quality=90)
     with Image.open(path) as image:
         full = image.convert("L" if channels == 1 else "RGB").resize(
-            (size, size), Image.Resampling.BICUBIC, box=(106.5, 0, 533.5, 427)
+            (size, size), Image.Resampling.BICUBIC, box=box
         )
-    difference = decode(path, (size, size), channels).astype(float)
+    difference = decode(path, (size, size), channels, resize=resize).astype(float)
     difference -= np.asarray(full).reshape(size, size, channels)
     assert np.abs(difference).mean() < 1
     assert abs(difference.mean()) < 0.25  # and nothing is lighter, darker or moved
@@ -81,7 +84,7 @@ def test_a_jpeg_not_four_times_as_large_is_decoded_in_full(photo, tmp_path):
     path = saved(photo, tmp_path / "a.jpg", quality=90)
     with Image.open(path) as image:
         full = image.resize((300, 214), Image.Resampling.BICUBIC, box=(20.7, 0, 619.3, 427))
-    np.testing.assert_allclose(decode(path, (214, 300), 3), full, atol=1)
+    np.testing.assert_allclose(decode(path, (214, 300), 3, resize="crop"), full, atol=1)
 
 
 @pytest.mark.parametrize("background", ["white", "black", "#ff8000"])
