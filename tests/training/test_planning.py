@@ -140,13 +140,14 @@ def photos(tmp_path):
 def test_an_open_size_is_halved_until_enough_steps_fit(photos, quick, monkeypatch, tmp_path):
     monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
     settings = barlow.Settings(minutes=1, projector=(8, 8))
-    run = barlow.pretrain(photos, tmp_path / "run", settings, [Ends()])
+    images = data.load(photos)
+    labelled = dataclasses.replace(data.at_size(images, (64, 64)), labels=[0, 1] * 4)
+    run = barlow.pretrain(images, tmp_path / "run", settings, [Ends()], probe=labelled)
     config = runs.read_config(run)
     assert config["image_shape"] == [32, 32, 3]
     assert config["image_size"] == 32
     assert "few steps" in config["reasons"]["image_size"]
     # Resumed, the images have the size of the run; what was read at another is read again.
-    images = data.load(photos)
     assert images.pixels.shape[1:3] == (64, 64)
     barlow.pretrain(images, run, settings, [Ends()], resume=True)
     assert runs.read_config(run) == config

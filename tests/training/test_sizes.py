@@ -10,6 +10,7 @@ from tiny import TINY
 import barlow
 from barlow import data, runs
 from barlow.errors import InvalidInput
+from barlow.training import planning
 
 TALL = (40, 90)
 
@@ -80,3 +81,15 @@ def test_an_estimator_resizes_paths_as_its_settings_say(pictures):
     vectors = learned.fit(paths).transform(paths)
     images = data.load(paths, (24, 24), resize="pad")
     np.testing.assert_array_equal(vectors, barlow.embed(learned.encoder_, images).vectors)
+
+
+def test_an_estimator_keeps_its_size_whatever_fits_into_the_minutes(pictures, monkeypatch):
+    monkeypatch.setattr(planning, "_ENOUGH", 0.01)
+    monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
+    paths = sorted(pictures.iterdir())
+    for path in paths:
+        draw(0, 96).save(path)  # of which 64 pixels are recommended
+    short = barlow.Settings(minutes=0.5, projector=(8, 8))
+    learned = barlow.estimator.BarlowTransformer(settings=short).fit(paths[:2])
+    assert learned.encoder_.input_shape[1:] == learned.input_shape_ == (64, 64, 3)
+    assert len(learned.transform(paths)) == len(paths)

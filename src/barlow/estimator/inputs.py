@@ -1,5 +1,6 @@
 """What scikit-learn calls ``X``: arrays of images, rows of pixels, paths, rows of a table."""
 
+import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -111,7 +112,7 @@ def _load(paths: list[Any], shape: Shape, resize: str) -> data.Images:
             f"Every path must be one image. Received: {len(paths)} paths of {len(images)} images. "
             "List the files of a folder one by one."
         )
-    return images
+    return dataclasses.replace(images, size_is_open=False)  # later ones are brought to this size
 
 
 def _unflattened(rows: NDArray[Any], shape: Shape) -> NDArray[Any]:

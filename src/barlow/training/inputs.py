@@ -49,6 +49,16 @@ def training_images(images: Any, settings: Settings, run: pathlib.Path | None) -
     return found
 
 
+def probe_images(probe: Any, images: data.Images) -> data.Images:
+    """Labelled images, of the size and the channels of the training images."""
+    height, width, channels = images.pixels.shape[1:]
+    resize = resizing.named(images.resize)
+    found = data.as_images(probe, (height, width), channels, resize=resize)
+    # They may have been read before the size was planned.
+    same = found.read is None or found.pixels.shape[1:3] == (height, width)
+    return found if same else data.at_size(found, (height, width))
+
+
 def check_images(run: pathlib.Path, images: data.Images) -> None:
     """Refuse to resume a run with other images, if there are as many as before."""
     path = run / runs.IMAGES

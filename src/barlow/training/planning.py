@@ -22,7 +22,7 @@ from barlow.errors import InvalidInput
 from barlow.settings import Settings
 
 _PART = 0.95  # of the time is planned for: checkpoints are written, and machines are not even
-_FEW_STEPS = 300  # with fewer, smaller images are better: docs/decisions/0015
+_FEW_STEPS = 300  # with fewer, smaller images are tried; a guess, see docs/decisions/0015
 _SMALLEST = 32  # pixels
 _STEPS, _EPOCHS = 12, 39  # of the short training: steps of an epoch, and epochs at most
 _AHEAD = 4  # first steps of an epoch, whose batches were read while the encoder was looked at

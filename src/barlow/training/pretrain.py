@@ -22,7 +22,7 @@ from barlow.errors import InvalidInput
 from barlow.paths import as_path
 from barlow.settings import Settings
 from barlow.training import checkpoints, interrupts, planning, processes
-from barlow.training.inputs import check_images, training_images
+from barlow.training.inputs import check_images, probe_images, training_images
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -166,9 +166,7 @@ def _train(
     """Train the epochs that are left, and write what they leave in the run."""
     model, _, recommended = networks
     if probe is not None:
-        height, width, channels = images.pixels.shape[1:]
-        resize = resizing.named(images.resize)
-        probe = data.as_images(probe, (height, width), channels, resize=resize)
+        probe = probe_images(probe, images)
     usual = watching.usual(
         run / runs.TENSORBOARD, images, recommended.epochs, recommended.seed, probe
     )
