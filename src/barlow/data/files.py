@@ -29,7 +29,7 @@ from barlow.progress import Track, silent
 PAGES = ("first", "all")
 """Which pages of a file with several are images."""
 
-# Pixels of a side that is recommended; docs/decisions/0015 has what each costs and brings.
+# Pixels of a side that is recommended; docs/decisions/0015 says why.
 _ON_ACCELERATOR, _ON_CPU, _SMALLEST, _STEP = 224, 64, 16, 8
 _LOOKS = 32  # images that are looked at to judge a set
 
