@@ -7,6 +7,7 @@ has nothing else for sure.
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -53,9 +54,10 @@ def available(arguments: argparse.Namespace) -> dict[str, str]:
 class Worker:
     """A process that answers requests."""
 
-    def __init__(self, python: str, script: str, implementation: str):
+    def __init__(self, python: str, script: str, implementation: str, source: str | None):
         self._process = subprocess.Popen(
             [python, pathlib.Path(__file__).with_name(script), implementation],
+            env=os.environ | ({"PYTHONPATH": source} if source else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -83,9 +85,14 @@ class Worker:
 
 
 @contextlib.contextmanager
-def start(python: str, implementation: str, script: str = "_loss_worker.py") -> Iterator[Worker]:
-    """A worker that ends with the block."""
-    worker = Worker(python, script, implementation)
+def start(
+    python: str,
+    implementation: str,
+    script: str = "_loss_worker.py",
+    source: str | None = None,
+) -> Iterator[Worker]:
+    """A worker that ends with the block, of the barlow of a folder or of the installed one."""
+    worker = Worker(python, script, implementation, source)
     try:
         yield worker
     finally:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import backend, data, runs
+from barlow import backend, data, resizing, runs
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
@@ -133,7 +133,7 @@ def prepare(
     image_shape: tuple[int, ...] = ()
     if not isinstance(encoder, keras.Model):
         image_shape = runs.image_shape(encoder)
-        options = {"resize": runs.resize(encoder), **options}
+        options = {"resize": resizing.of(encoder), **options}
         encoder = runs.load_encoder(encoder)
     return encoder, images_for(encoder, images, image_shape, **options)
 

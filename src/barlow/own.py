@@ -9,6 +9,8 @@ import pathlib
 from typing import Any
 
 CONFIG = "config.json"
+CLASSIFIER, EXPORT = "labelling.json", "export.json"
+"""What is written beside a classifier, and beside an encoder that was exported."""
 PICTURE = "training.png"
 TENSORBOARD = "tensorboard"
 CHECKPOINTS = "checkpoints"

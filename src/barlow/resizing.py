@@ -1,6 +1,11 @@
 """How an image comes to a size with another ratio of width to height."""
 
+import json
+import os
 from typing import NamedTuple
+
+from barlow import own
+from barlow.paths import as_path
 
 RESIZES = {
     "crop": "centre crop, bicubic",
@@ -54,6 +59,34 @@ def placed(true_size: tuple[float, float], size: tuple[int, int], resize: str = 
             size = max(1, round(width / height * to_height)), to_height
     corner = round((to_width - size[0]) / 2), round((to_height - size[1]) / 2)
     return Placed((left, top, width - left, height - top), size, corner)
+
+
+def of(encoder: str | os.PathLike[str]) -> str:
+    """How image files were resized for an encoder, by what was written beside it.
+
+    Args:
+        encoder: Folder of a run, of a classifier or of an export, or a file in one of them.
+
+    Returns:
+        A key of ``RESIZES``; the recommended one where nothing says it.
+
+    Example:
+        >>> from barlow import resizing
+        >>> resizing.of("somewhere/encoder.keras")
+        'stretch'
+    """
+    path = as_path(encoder)
+    folder = path.parent if path.is_file() else path
+    if own.is_run(folder):
+        return json.loads((folder / own.CONFIG).read_text("utf-8")).get("resize", "crop")
+    for name in (own.CLASSIFIER, own.EXPORT):
+        try:
+            found = json.loads((folder / name).read_text("utf-8"))["resize"]
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
+            continue
+        if isinstance(found, str) and found in RESIZES:
+            return found
+    return RESIZE
 
 
 def named(words: str) -> str:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from barlow import backend, lock, resizing
+from barlow import backend, lock
 from barlow.errors import InvalidInput
 from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
 from barlow.paths import as_path
@@ -180,11 +180,6 @@ def _load(path: pathlib.Path, run: str | os.PathLike[str]) -> "keras.Model":
 def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
     """``(height, width, channels)`` of the training images of a run; ``()`` if it is no run."""
     return tuple(read_config(run)["image_shape"]) if is_run(run) else ()
-
-
-def resize(run: str | os.PathLike[str]) -> str:
-    """How a run resizes image files, a key of ``resizing.RESIZES``; if it is none the default."""
-    return read_config(run).get("resize", "crop") if is_run(run) else resizing.RESIZE
 
 
 def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:

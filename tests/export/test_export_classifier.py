@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import small
+from pictures import draw
 from typer.testing import CliRunner
 
 import barlow
@@ -66,6 +67,25 @@ def test_the_facts_and_the_card_have_classes_and_figures(made, exported):
     assert "encoder" not in code
     for name in NAMES:
         assert f"| {name.replace('|', '/')} | " in text
+
+
+def test_a_classifier_and_its_export_resize_as_its_vectors_were(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(20):
+        draw(number).resize((40, 90)).save(folder / f"{number}.png")
+    small.network((16, 16, 3)).save(tmp_path / "encoder.keras")
+    vectors = barlow.embed(tmp_path / "encoder.keras", folder, resize="crop")
+    labels = [str(row % 2) if row < 12 else "" for row in range(len(vectors))]
+    fitted = labelling.fit(vectors, labels)
+    labelling.write(fitted, tmp_path / "classifier", tmp_path / "encoder.keras")
+    exported = barlow.export.write(tmp_path / "classifier", format="keras")
+    for file in (tmp_path / "classifier" / labelling.MODEL, exported.file):
+        found = barlow.embed(file, folder)
+        assert found.resize == vectors.resize
+        np.testing.assert_allclose(found.vectors, fitted.probabilities, atol=1e-4)
+    card_ = (exported.folder / "README.md").read_text("utf-8")
+    assert "ImageOps.fit(photo, (16, 16), Image.BICUBIC)" in card_
 
 
 def test_the_command_checks_it_and_refuses_what_is_there(made, exported):

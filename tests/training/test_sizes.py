@@ -8,7 +8,7 @@ from pictures import draw
 from tiny import TINY
 
 import barlow
-from barlow import data, runs
+from barlow import data, resizing, runs
 from barlow.errors import InvalidInput
 from barlow.training import planning
 
@@ -49,17 +49,36 @@ def test_a_run_of_before_there_was_a_choice_has_crops(pictures, tmp_path):
     for name in ("resize", "image_size"):
         del config[name]
     (run / runs.CONFIG).write_text(json.dumps(config))
-    assert runs.resize(run) == "crop"
+    assert resizing.of(run) == "crop"
     barlow.pretrain(pictures, run, how, resume=True)
     padded = settings(image_size=24, resize="pad")
     with pytest.raises(InvalidInput, match=r"resize is 'crop' in the run and 'pad' now"):
         barlow.pretrain(pictures, run, padded, resume=True)
 
 
+def test_a_file_of_a_run_and_its_export_resize_as_the_run(pictures, tmp_path):
+    run = barlow.pretrain(pictures, tmp_path / "run", settings(image_size=24, resize="pad"))
+    expected = barlow.embed(run, pictures).vectors
+    exported = barlow.export.write(run, format="keras")
+    for file in (run / runs.ENCODER, exported.file):
+        found = barlow.embed(file, pictures)
+        assert found.resize == resizing.RESIZES["pad"]
+        np.testing.assert_allclose(found.vectors, expected, atol=1e-5)
+    lone = exported.file.rename(tmp_path / "lone.keras")
+    assert barlow.embed(lone, pictures).resize == resizing.RESIZES[resizing.RESIZE]
+
+
+def test_what_other_programs_wrote_beside_an_encoder_says_nothing(tmp_path):
+    (tmp_path / "encoder.keras").touch()
+    for text in ("", "[]", "{}", "3", '{"resize": 32}', '{"resize": ["pad"]}', '{"resize": "x"}'):
+        (tmp_path / "export.json").write_text(text)
+        assert resizing.of(tmp_path / "encoder.keras") == resizing.RESIZE
+
+
 def test_images_that_were_read_already_keep_their_way(pictures, tmp_path):
     images = data.load(pictures, (24, 24), resize="stretch")
     run = barlow.pretrain(images, tmp_path / "run", settings())
-    assert runs.resize(run) == "stretch"
+    assert resizing.of(run) == "stretch"
     with pytest.raises(InvalidInput, match=r"read by stretched.*wants them by padded.*'pad'"):
         barlow.pretrain(images, tmp_path / "other", settings(resize="pad"))
     with pytest.raises(InvalidInput, match=r"image_size=32, and images of 24 x 24"):

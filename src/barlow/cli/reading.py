@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, runs
+from barlow import data, resizing, runs
 from barlow.cli import show
 from barlow.errors import InvalidInput
 
@@ -57,7 +57,7 @@ def read_for(
     encoder = runs.load_encoder(run)
     height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
     size = None if height is None or width is None else (height, width)  # else the images' own
-    options = {"resize": runs.resize(run), **options}
+    options = {"resize": resizing.of(run), **options}
     shared, taken = {} if shared is None else shared, (size, channels, options["resize"])
     if taken not in shared:
         shared[taken] = read(sources, size, channels=channels, **options)

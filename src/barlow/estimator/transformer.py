@@ -204,7 +204,7 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _resizing(self) -> str:
         """How image files come to the size of the inputs."""
         if self.encoder is not None and not isinstance(self.encoder, keras.Model):
-            return runs.resize(self.encoder)
+            return resizing.of(self.encoder)
         wanted = self.settings.resize if self.settings and self.encoder is None else "auto"
         return resizing.RESIZE if wanted == "auto" else wanted
 

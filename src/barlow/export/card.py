@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from barlow import resizing, runs
+from barlow import runs
 from barlow.export.formats import CHECK, Format
 from barlow.own import IMAGES
 from barlow.text import printable
@@ -59,7 +59,7 @@ def card(
         _head(facts),
         f"# {printable(name)}",
         _what(facts, config),
-        _loading(format_, facts, runs.resize(run) if run else resizing.RESIZE),
+        _loading(format_, facts),
         "## What it learned from\n\n" + _data(run, config),
     ]
     if run:
@@ -113,7 +113,7 @@ def _what(facts: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     )
 
 
-def _loading(format_: Format, facts: Mapping[str, Any], resize: str) -> str:
+def _loading(format_: Format, facts: Mapping[str, Any]) -> str:
     shape = ", ".join(map(str, facts["image_shape"]))
     packages = " ".join(f"{name}=={version}" for name, version in facts["packages"].items())
     load = format_.load
@@ -132,7 +132,7 @@ images = np.random.default_rng(0).uniform(0, 255, (4, {shape})).astype("float32"
     if len(facts["image_shape"]) == 3:
         height, width, channels = facts["image_shape"]
         mode = "L" if channels == 1 else "RGB"
-        how, call = RESIZED[resize]
+        how, call = RESIZED[facts["resize"]]
         text += f"""
 Any number of images at a time. It saw photos {how} like this:
 

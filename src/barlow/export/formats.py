@@ -4,12 +4,13 @@ import importlib.util
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from barlow import own
 from barlow.errors import InvalidInput, MissingPackage, did_you_mean
 
 CHECK = "check.npz"
 """Images and the vectors of the original, by which an export is checked where it runs."""
 
-FACTS = "export.json"
+FACTS = own.EXPORT
 CARD = "README.md"
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from barlow import backend, labelling, runs
+from barlow import backend, labelling, resizing, runs
 from barlow.errors import InvalidInput
 from barlow.export import checking
 from barlow.export.card import card
@@ -99,6 +99,7 @@ def write(
             path.unlink()
         differences = checking.compare(folder, chosen, where)
         facts |= {
+            "resize": resizing.of(source) if source else resizing.RESIZE,
             "classes": classes,
             "labelling": _figures(source) if classes else None,
             "differences": differences,

@@ -12,7 +12,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from barlow import lock, runs, spreadsheets, vectors
+from barlow import lock, own, resizing, runs, spreadsheets, vectors
 from barlow.errors import InvalidInput
 from barlow.labelling.fitting import Fitted, Prediction
 from barlow.labelling.model import as_model, from_vectors
@@ -21,7 +21,7 @@ from barlow.paths import as_path
 if TYPE_CHECKING:
     import keras
 
-MODEL, PREDICTIONS, RESULTS = "classifier.keras", "predictions.csv", "labelling.json"
+MODEL, PREDICTIONS, RESULTS = "classifier.keras", "predictions.csv", own.CLASSIFIER
 
 
 class Classifier(NamedTuple):
@@ -130,6 +130,7 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "scores": None,
         "look_again": [each._asdict() for each in fitted.doubts()],
         "encoder": embeddings.encoder,
+        "resize": resizing.named(embeddings.resize),
         "versions": {name: importlib.metadata.version(name) for name in ("barlow", "keras")},
     }
     if scores is not None:

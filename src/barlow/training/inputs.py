@@ -23,7 +23,7 @@ def reading(settings: Settings, run: pathlib.Path | None = None) -> dict[str, An
     if run is not None:
         image_size = image_size or runs.image_shape(run)[:2]
     if resize == "auto":
-        resize = resizing.RESIZE if run is None else runs.resize(run)
+        resize = resizing.RESIZE if run is None else resizing.of(run)
     return {"image_size": image_size, "resize": resize}
 
 

@@ -145,7 +145,7 @@ def pretrain(
             config["planned_seconds"] = plan and plan.seconds
             if resume:
                 if not images.resize:  # arrays, for which no rule is needed
-                    config["resize"] = runs.resize(run)
+                    config["resize"] = resizing.of(run)
                 _check_same(runs.read_config(run), config)
             if not stays:
                 begin = functools.partial(_begin, run, config, images, resume, overwrite)

@@ -165,14 +165,14 @@ RECIPES = {
         noise=0.2,
     ),
     # Small grey images: as small colour images, but never mirrored, since they may be glyphs. On
-    # clothes this costs nothing (benchmarks/quality_fashion_mnist.py). Half of the image and more:
-    # clothes and characters are told apart by their whole shape (docs/decisions/0005).
+    # clothes this costs nothing (benchmarks/quality_fashion_mnist.py). Half of the image and more,
+    # in any light: clothes and characters are told apart by their shape (docs/decisions/0005).
     "grey": Recipe(
         scale=(0.5, 1.0),
         ratio=(3 / 4, 4 / 3),
         jitter=0.8,
-        brightness=0.4,
-        contrast=0.4,
+        brightness=0.8,
+        contrast=0.8,
         solarize=(0.0, 0.2),
     ),
     # Small colour images: the published recipes for CIFAR, with crops that are large enough to
