@@ -28,7 +28,7 @@ def fashion_mnist(run: pathlib.Path, arguments: Any) -> dict[str, Any]:
     train = data.load(folder / "train-images-idx3-ubyte.gz")
     test = data.load(folder / "t10k-images-idx3-ubyte.gz")
     if not barlow.runs.is_complete(run):
-        barlow.pretrain(train, run, barlow.Settings(epochs=10))
+        barlow.pretrain(train, run, barlow.Settings(epochs=16))
     x, test_x = (barlow.embed(run, each).vectors for each in (train, test))
     return {"x": x, "y": train.labels, "test_x": test_x, "test_y": test.labels}
 
