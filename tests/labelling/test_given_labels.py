@@ -3,6 +3,7 @@
 import codecs
 import dataclasses
 import shutil
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -113,6 +114,21 @@ def test_columns_of_pandas_are_labels(images):
 
 def test_minus_one_among_texts_is_a_label(images):
     assert read(images, ["-1", "1", "", "", ""])[0] == {"a/1.png": "-1", "a/2.png": "1"}
+
+
+@pytest.mark.parametrize(
+    "names", [("café.png", "cafe\u0301.png"), ("a.png", " a.png"), ("a", "./a")]
+)
+def test_a_name_to_the_character_comes_before_other_forms_of_it(names):
+    for order in (names, names[::-1]):
+        found, _ = read(collection(np.eye(2), [*order]), {names[0]: "one", names[1]: "two"})
+        assert found == {names[0]: "one", names[1]: "two"}
+
+
+def test_a_label_is_the_same_however_its_accents_are_encoded(images):
+    labels = [unicodedata.normalize(form, "dög") for form in ("NFC", "NFD")]
+    assert {*read(images, [*labels, "", "", ""])[0].values()} == {"dög"}
+    assert read(images, {"4.png": labels[0], "b/4.png": labels[1]})[0] == {"b/4.png": "dög"}
 
 
 def test_without_labels_those_of_the_collection_are_taken(images):

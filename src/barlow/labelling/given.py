@@ -10,6 +10,7 @@ import csv
 import difflib
 import os
 import pathlib
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -118,12 +119,16 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
 
 
 def as_label(label: Any) -> str:
-    """A label as text; NaN and ``None``, as of an empty cell, are none."""
+    """A label as text; NaN and ``None``, as of an empty cell, are none.
+
+    However its accents are encoded it is the same label: folders of macOS have them apart from
+    their letters, spreadsheets together.
+    """
     if not isinstance(label, str) and str(label) in _MISSING:
         return NONE
     if isinstance(label, float) and label.is_integer():
         label = int(label)  # a column of whole numbers with a gap
-    return as_text(decoded(str(label))).strip()
+    return unicodedata.normalize("NFC", as_text(decoded(str(label))).strip())
 
 
 def _warn_of_typos(labels: NDArray[np.object_]) -> None:
