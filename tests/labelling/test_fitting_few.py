@@ -174,6 +174,20 @@ def test_one_class_is_none(labels, points):
         labelling.fit(collection(points[0]), labels)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_vector_that_is_no_number_is_named_drawn_or_not(bad, points, monkeypatch):
+    monkeypatch.setattr(fitting.some_of, "__defaults__", (30,))
+    labels = some_labels(points[1], 10)
+    for row in np.flatnonzero(labels == "")[::10]:
+        values = points[0].copy()
+        values[row, 3] = bad
+        said = f"1 of 150 vectors hold NaN or Inf, such as that of {row}.png. Leave"
+        with pytest.raises(InvalidInput, match=said):
+            labelling.fit(collection(values), labels)
+        with pytest.raises(InvalidInput, match=said):
+            labelling.suggest(collection(values), 3)
+
+
 def test_an_unknown_method_is_refused(points):
     with pytest.raises(InvalidInput, match=r"auto, graph, linear, both.*Did you mean 'linear'"):
         labelling.fit(collection(points[0]), None, method="linaer")
