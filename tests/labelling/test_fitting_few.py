@@ -1,6 +1,7 @@
 """`fit`: what is said of every image, and that no label speaks for itself."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def test_what_is_said_of_a_fold_does_not_depend_on_its_labels(points):
                          (folds == 2, folds != 2))  # fmt: skip
         np.testing.assert_allclose(same, 0, atol=1e-4)
         assert np.abs(differs).max() > 0.1
+
+
+def test_memory_does_not_grow_with_the_labels_of_a_fold():
+    values, numbers = clouds([2500, 2500], features=2, apart=2.0)
+    task = task_of(values, np.arange(5000), numbers)
+    peaks = []
+    for count in (10, 2):  # folds
+        graph = learning._Graph(task, np.arange(5000) % count)
+        tracemalloc.start()
+        learning._held_out(task, graph, values, 1.0, silent)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.parametrize(("labels", "folds"), [(50, 50), (51, 10), (2000, 10), (2001, 5)])
