@@ -3,6 +3,7 @@
 import codecs
 import dataclasses
 import shutil
+import string
 import unicodedata
 
 import numpy as np
@@ -216,7 +217,7 @@ def test_what_is_no_label_of_every_image_is_refused(labels, images):
 @pytest.mark.parametrize(
     ("few", "many", "asks"),
     [("catt", "cat", True), ("Cat", "cat", True), ("dog", "cat", False), ("12", "123", False),
-     ("cat", "cat", False)],
+     ("cat", "cat", False), ("species 12", "species 21", False)],
 )  # fmt: skip
 def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(few, many, asks):
     labels = [few, *[many] * 4, "horse", ""]
@@ -226,6 +227,11 @@ def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(
         return
     with pytest.warns(UserWarning, match=f"'{few}', and 4 '{many}'. Is it another class"):
         read(images, labels)
+
+
+def test_classes_of_one_image_are_not_asked_about_where_they_are_many():
+    labels = [f"cat{letter}" for letter in string.ascii_lowercase] + ["cat"] * 4
+    assert len(read(collection(np.eye(len(labels))), labels)[0]) == 30
 
 
 def test_what_a_classifier_predicted_is_not_taken_for_labels(images, tmp_path):

@@ -10,6 +10,7 @@ import csv
 import difflib
 import os
 import pathlib
+import re
 import unicodedata
 import warnings
 from collections import Counter
@@ -36,6 +37,7 @@ NONE = ""
 _SHOWN = 5  # names in a message
 _MISSING = ("None", "nan", "NaT", "<NA>")  # as NumPy and pandas show it
 _LOOKED = 10_000  # names among which a near one is looked for
+_ASKED = 20  # classes of one image of which it is asked whether they are misspelt
 
 
 class Given(NamedTuple):
@@ -132,13 +134,16 @@ def as_label(label: Any) -> str:
 
 
 def _warn_of_typos(labels: NDArray[np.object_]) -> None:
-    """Ask about classes of a single image that are called nearly like a larger one."""
+    """Ask about classes of a single image that are called nearly like a larger one.
+
+    Names with digits are numbered, not misspelt; and many classes of one image are rare ones.
+    """
     counts = Counter(labels[labels != NONE].tolist())
-    for name, count in counts.items():
-        others = [other for other in counts if counts[other] > count]
-        alike = {other.lower(): other for other in others if len(other) > 2}
+    alike = {name.lower(): name for name in counts if counts[name] > 1 and len(name) > 2}
+    single = [name for name in counts if counts[name] == 1 and not re.search(r"\d", name)]
+    for name in single if len(single) <= _ASKED else ():
         near = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.8)
-        if count == 1 and near and not name.isdecimal():
+        if near:
             meant = alike[near[0]]
             warnings.warn(
                 f"Only one image is labelled {printable(name)!r}, and {counts[meant]} "
