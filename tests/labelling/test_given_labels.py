@@ -65,7 +65,9 @@ def test_other_lists_have_labels_too(images, tmp_path):
     parquet.write_table(table, tmp_path / "x.parquet")
     for name in ("x.tsv", "x.txt", "x.parquet"):
         assert read(images, tmp_path / name) == expected
-    parquet.write_table(pa.table({"path": ["a/1.png", "z"]}), tmp_path / "x.parquet")
+    parquet.write_table(
+        pa.table({"path": ["a/1.png", "z"], "label": ["3", None]}), tmp_path / "x.parquet"
+    )
     with pytest.raises(InvalidInput, match=r"z in row 2 of "):
         read(images, tmp_path / "x.parquet")
 

@@ -176,6 +176,11 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
         (name, label, f" in {what} {line} of {printable(path)}")
         for name, label, line in read_rows(path)
     ]
+    if all(label is None for _, label, _ in pairs):
+        raise InvalidInput(
+            f"{printable(path)} has no labels: it needs a column that is called `label`, empty "
+            "where you do not know."
+        )
     named = [pair for pair in pairs if pair[0] and pair[0].strip()]
     for name, label, where in pairs:
         if not (name and name.strip()) and as_label(label) != NONE:
