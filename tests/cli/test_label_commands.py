@@ -180,6 +180,8 @@ def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
         ("path,label\nin/0.png,a\nin/1.png,b\nin/0.png,b\n",
          "in/0.png has two labels: 'a' in line 2 of labels.csv and 'b' in line 4 of labels.csv."),
         ("path,label\nin/0.png,a\n,b\n", "the path is empty in line 3 of labels.csv"),
+        ("path,class\nin/0.png,a\nin/1.png,b\n",
+         "labels.csv has no labels: it needs a column that is called `label`"),
         ("image,label\nin/0.png,a\n", "must name a column `path`"),
         ("PK\3\4\0\0\0", "it is not a text file"),
     ],

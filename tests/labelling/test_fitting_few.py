@@ -1,6 +1,7 @@
 """`fit`: what is said of every image, and that no label speaks for itself."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def test_what_is_said_of_a_fold_does_not_depend_on_its_labels(points):
                          (folds == 2, folds != 2))  # fmt: skip
         np.testing.assert_allclose(same, 0, atol=1e-4)
         assert np.abs(differs).max() > 0.1
+
+
+def test_memory_does_not_grow_with_the_labels_of_a_fold():
+    values, numbers = clouds([2500, 2500], features=2, apart=2.0)
+    task = task_of(values, np.arange(5000), numbers)
+    peaks = []
+    for count in (10, 2):  # folds
+        graph = learning._Graph(task, np.arange(5000) % count)
+        tracemalloc.start()
+        learning._held_out(task, graph, values, 1.0, silent)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.parametrize(("labels", "folds"), [(50, 50), (51, 10), (2000, 10), (2001, 5)])
@@ -172,6 +186,20 @@ def test_vectors_that_are_all_the_same_tell_nothing():
 def test_one_class_is_none(labels, points):
     with pytest.raises(InvalidInput, match="labels of at least two classes"):
         labelling.fit(collection(points[0]), labels)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_vector_that_is_no_number_is_named_drawn_or_not(bad, points, monkeypatch):
+    monkeypatch.setattr(fitting.some_of, "__defaults__", (30,))
+    labels = some_labels(points[1], 10)
+    for row in np.flatnonzero(labels == "")[::10]:
+        values = points[0].copy()
+        values[row, 3] = bad
+        said = f"1 of 150 vectors hold NaN or Inf, such as that of {row}.png. Leave"
+        with pytest.raises(InvalidInput, match=said):
+            labelling.fit(collection(values), labels)
+        with pytest.raises(InvalidInput, match=said):
+            labelling.suggest(collection(values), 3)
 
 
 def test_an_unknown_method_is_refused(points):

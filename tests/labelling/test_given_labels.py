@@ -3,6 +3,8 @@
 import codecs
 import dataclasses
 import shutil
+import string
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +65,9 @@ def test_other_lists_have_labels_too(images, tmp_path):
     parquet.write_table(table, tmp_path / "x.parquet")
     for name in ("x.tsv", "x.txt", "x.parquet"):
         assert read(images, tmp_path / name) == expected
-    parquet.write_table(pa.table({"path": ["a/1.png", "z"]}), tmp_path / "x.parquet")
+    parquet.write_table(
+        pa.table({"path": ["a/1.png", "z"], "label": ["3", None]}), tmp_path / "x.parquet"
+    )
     with pytest.raises(InvalidInput, match=r"z in row 2 of "):
         read(images, tmp_path / "x.parquet")
 
@@ -113,6 +117,21 @@ def test_columns_of_pandas_are_labels(images):
 
 def test_minus_one_among_texts_is_a_label(images):
     assert read(images, ["-1", "1", "", "", ""])[0] == {"a/1.png": "-1", "a/2.png": "1"}
+
+
+@pytest.mark.parametrize(
+    "names", [("café.png", "cafe\u0301.png"), ("a.png", " a.png"), ("a", "./a")]
+)
+def test_a_name_to_the_character_comes_before_other_forms_of_it(names):
+    for order in (names, names[::-1]):
+        found, _ = read(collection(np.eye(2), [*order]), {names[0]: "one", names[1]: "two"})
+        assert found == {names[0]: "one", names[1]: "two"}
+
+
+def test_a_label_is_the_same_however_its_accents_are_encoded(images):
+    labels = [unicodedata.normalize(form, "dög") for form in ("NFC", "NFD")]
+    assert {*read(images, [*labels, "", "", ""])[0].values()} == {"dög"}
+    assert read(images, {"4.png": labels[0], "b/4.png": labels[1]})[0] == {"b/4.png": "dög"}
 
 
 def test_without_labels_those_of_the_collection_are_taken(images):
@@ -200,7 +219,7 @@ def test_what_is_no_label_of_every_image_is_refused(labels, images):
 @pytest.mark.parametrize(
     ("few", "many", "asks"),
     [("catt", "cat", True), ("Cat", "cat", True), ("dog", "cat", False), ("12", "123", False),
-     ("cat", "cat", False)],
+     ("cat", "cat", False), ("species 12", "species 21", False)],
 )  # fmt: skip
 def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(few, many, asks):
     labels = [few, *[many] * 4, "horse", ""]
@@ -210,6 +229,11 @@ def test_a_class_of_one_image_that_is_nearly_called_like_another_is_asked_about(
         return
     with pytest.warns(UserWarning, match=f"'{few}', and 4 '{many}'. Is it another class"):
         read(images, labels)
+
+
+def test_classes_of_one_image_are_not_asked_about_where_they_are_many():
+    labels = [f"cat{letter}" for letter in string.ascii_lowercase] + ["cat"] * 4
+    assert len(read(collection(np.eye(len(labels))), labels)[0]) == 30
 
 
 def test_what_a_classifier_predicted_is_not_taken_for_labels(images, tmp_path):

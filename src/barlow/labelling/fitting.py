@@ -151,7 +151,8 @@ def fit(
 
     Raises:
         FileNotFoundError: If there is no file of vectors or of labels.
-        InvalidInput: If the labels do not belong to the collection, or are all of one class.
+        InvalidInput: If the labels do not belong to the collection, or are all of one class; or if
+            a vector holds NaN or Inf.
 
     Example:
         >>> images = barlow.data.digits()
@@ -243,7 +244,16 @@ def some_of(embeddings: Embeddings, rows: NDArray[np.intp], seed: int, count: in
         rows: Rows that are needed.
         seed: Of the sample.
         count: Images of the sample, at most. Defaults to 10,000.
+
+    Raises:
+        InvalidInput: If a vector holds NaN or Inf, drawn or not: nothing can be said of its image.
     """
+    bad = np.flatnonzero(~np.isfinite(embeddings.vectors).all(axis=1))
+    if len(bad):
+        raise InvalidInput(
+            f"{len(bad)} of {len(embeddings)} vectors hold NaN or Inf, such as that of "
+            f"{printable(embeddings.names[bad[0]])}. Leave these images out, or embed them again."
+        )
     drawn = np.random.default_rng(seed).permutation(len(embeddings))[:count]
     chosen = np.union1d(rows, drawn)
     vectors = embeddings.vectors[chosen]

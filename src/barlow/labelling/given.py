@@ -10,6 +10,8 @@ import csv
 import difflib
 import os
 import pathlib
+import re
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +37,7 @@ NONE = ""
 _SHOWN = 5  # names in a message
 _MISSING = ("None", "nan", "NaT", "<NA>")  # as NumPy and pandas show it
 _LOOKED = 10_000  # names among which a near one is looked for
+_ASKED = 20  # classes of one image of which it is asked whether they are misspelt
 
 
 class Given(NamedTuple):
@@ -118,22 +121,29 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
 
 
 def as_label(label: Any) -> str:
-    """A label as text; NaN and ``None``, as of an empty cell, are none."""
+    """A label as text; NaN and ``None``, as of an empty cell, are none.
+
+    However its accents are encoded it is the same label: folders of macOS have them apart from
+    their letters, spreadsheets together.
+    """
     if not isinstance(label, str) and str(label) in _MISSING:
         return NONE
     if isinstance(label, float) and label.is_integer():
         label = int(label)  # a column of whole numbers with a gap
-    return as_text(decoded(str(label))).strip()
+    return unicodedata.normalize("NFC", as_text(decoded(str(label))).strip())
 
 
 def _warn_of_typos(labels: NDArray[np.object_]) -> None:
-    """Ask about classes of a single image that are called nearly like a larger one."""
+    """Ask about classes of a single image that are called nearly like a larger one.
+
+    Names with digits are numbered, not misspelt; and many classes of one image are rare ones.
+    """
     counts = Counter(labels[labels != NONE].tolist())
-    for name, count in counts.items():
-        others = [other for other in counts if counts[other] > count]
-        alike = {other.lower(): other for other in others if len(other) > 2}
+    alike = {name.lower(): name for name in counts if counts[name] > 1 and len(name) > 2}
+    single = [name for name in counts if counts[name] == 1 and not re.search(r"\d", name)]
+    for name in single if len(single) <= _ASKED else ():
         near = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.8)
-        if count == 1 and near and not name.isdecimal():
+        if near:
             meant = alike[near[0]]
             warnings.warn(
                 f"Only one image is labelled {printable(name)!r}, and {counts[meant]} "
@@ -166,6 +176,11 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
         (name, label, f" in {what} {line} of {printable(path)}")
         for name, label, line in read_rows(path)
     ]
+    if all(label is None for _, label, _ in pairs):
+        raise InvalidInput(
+            f"{printable(path)} has no labels: it needs a column that is called `label`, empty "
+            "where you do not know."
+        )
     named = [pair for pair in pairs if pair[0] and pair[0].strip()]
     for name, label, where in pairs:
         if not (name and name.strip()) and as_label(label) != NONE:

@@ -25,6 +25,7 @@ with errors.extra("cli", "Labelling"):
 _LENGTH = 11.3  # of the vectors of a regression: about 1 for each of 128 components
 _ANCHORS = 8192  # drawn from the collection; and as many of the labelled images
 _ALONE = 50  # labels, up to which each is a fold of its own
+_BLOCK = 512  # labels that are compared with all anchors at a time
 _FOLDS, _FEWER, _MANY = 10, 5, 2000  # folds; and of more than 2,000 labels
 
 
@@ -117,12 +118,15 @@ def _held_out(task: Task, graph: _Graph, x: NDArray[Any], c: float, track: Track
     by_graph, by_linear = np.empty((2, len(x), len(task.classes)))
     anchors = task.units[graph.anchors]
     for fold in track(np.unique(graph.folds).tolist(), "Cross-validating"):
-        out = graph.folds == fold
-        rows = task.rows[out]
-        similar = weights_of(task.units[rows], anchors)
-        similar[rows[:, None] == graph.anchors] = 0  # an image is no neighbour of its own
-        similar /= np.maximum(similar.sum(axis=1, keepdims=True), np.finfo("float32").tiny)
-        by_graph[out] = np.log(similar @ graph.probabilities(fold) + FLOOR)
+        out, probabilities = graph.folds == fold, graph.probabilities(fold)
+        places = np.flatnonzero(out)
+        for start in range(0, len(places), _BLOCK):
+            part = places[start : start + _BLOCK]
+            rows = task.rows[part]
+            similar = weights_of(task.units[rows], anchors)
+            similar[rows[:, None] == graph.anchors] = 0  # an image is no neighbour of its own
+            similar /= np.maximum(similar.sum(axis=1, keepdims=True), np.finfo("float32").tiny)
+            by_graph[part] = np.log(similar @ probabilities + FLOOR)
         by_linear[out] = _log_probabilities(x, task.numbers, out, c, len(task.classes))
     logits = {"graph": by_graph, "linear": by_linear, "both": by_graph + SHARE * by_linear}
     return HeldOut(logits, np.bincount(task.numbers)[task.numbers] > 1)

@@ -22,7 +22,9 @@ class Names:
 
     def __init__(self, names: Iterable[Any]):
         texts = [as_text(str(name)) for name in names]
-        self._rows = {_plain(text): row for row, text in reversed([*enumerate(texts)])}
+        last_first = [*enumerate(texts)][::-1]  # of equals the first counts
+        self._exact = {text: row for row, text in last_first}
+        self._rows = {_plain(text): row for row, text in last_first}
         self._by_last: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for text, row in self._rows.items():
             parts = tuple(text.split("/"))
@@ -32,11 +34,15 @@ class Names:
         """The row of an image, or ``None``.
 
         Args:
-            name: Its name; a longer or a shorter path with the same end, if it is the only one;
-                with backslashes; or in the encoding of Windows.
+            name: Its name, to the character if one is; else with other spaces around it or accents
+                encoded otherwise; a longer or a shorter path with the same end, if it is the only
+                one; with backslashes; or in the encoding of Windows.
         """
         for form in dict.fromkeys((name, decoded(name))):
-            plain = _plain(as_text(form))
+            text = as_text(form)
+            if text in self._exact:
+                return self._exact[text]
+            plain = _plain(text)
             if plain in self._rows:
                 return self._rows[plain]
             parts = tuple(plain.split("/"))

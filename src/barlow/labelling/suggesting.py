@@ -101,7 +101,8 @@ def suggest(
         The images, one of each kind in turn.
 
     Raises:
-        InvalidInput: If ``n`` is below 1, all images are listed already, or labels are not valid.
+        InvalidInput: If ``n`` is below 1, all images are listed already, labels are not valid, or
+            a vector holds NaN or Inf.
 
     Example:
         >>> digits = barlow.embed(barlow.models.encoder("conv", (8, 8, 1)), barlow.data.digits())
