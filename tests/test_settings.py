@@ -3,18 +3,22 @@
 import dataclasses
 import importlib
 import inspect
+import math
 import pathlib
 import re
 import subprocess
 import sys
+import typing
 import warnings
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import barlow
 from barlow import recommendation, settings, views
 from barlow.cli import app
+from barlow.errors import InvalidInput
 
 NAMES = list(settings.declarations())
 
@@ -62,6 +66,42 @@ def test_a_value_just_out_of_bounds_is_refused_and_one_within_is_not(name):
             barlow.Settings(**{name: choice})
         with pytest.raises(ValueError, match=f"`{name}` must be one of"):
             barlow.Settings(**{name: "something else"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_of_another_type_is_refused_when_it_is_set(name):
+    type_ = typing.get_type_hints(barlow.Settings)[name]
+    kind, *_ = typing.get_args(type_) or (type_,)
+    wrong = {
+        int: (2.5, "3", math.inf),
+        float: ("0.5", math.inf, -math.inf, math.nan),
+        str: (3,),
+        tuple[int, ...]: (8, (8.5, 8), "8,8"),
+        bool: (),
+    }
+    for value in wrong[kind]:
+        with pytest.raises(InvalidInput, match=re.escape(f"`{name}` must be ")):
+            barlow.Settings(**{name: value})
+
+
+def test_paths_and_numbers_of_numpy_are_settings_as_text_and_numbers_are(tmp_path):
+    barlow.models.encoder("conv", (8, 8, 1)).save(tmp_path / "own.keras")
+    given = barlow.Settings(
+        encoder="conv",
+        weights=tmp_path / "own.keras",
+        epochs=np.int64(3),
+        learning_rate=np.float32(0.5),
+        projector=[np.int64(8), 8],
+    )
+    plain = barlow.Settings(
+        encoder="conv",
+        weights=str(tmp_path / "own.keras"),
+        epochs=3,
+        learning_rate=0.5,
+        projector=(8, 8),
+    )
+    assert given == plain
+    assert barlow.Settings(encoder=tmp_path / "own.keras").encoder == str(tmp_path / "own.keras")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ RESIZE = "stretch"
 """The recommended one; docs/decisions/0015 has what each is worth."""
 
 
+OTHER_SIZE = "Image files are brought to another size by --image-size, Settings(image_size=...)."
+"""How to mend it, where an encoder does not take images of their size."""
+
+
 class Placed(NamedTuple):
     """Which part of an image goes where."""
 

@@ -5,6 +5,10 @@ The options of the command line, the checks, the recommendation, ``config.json``
 """
 
 import dataclasses
+import math
+import operator
+import os
+import typing
 from typing import Any, TypeVar
 
 from barlow.errors import InvalidInput, did_you_mean
@@ -19,6 +23,21 @@ DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 """Keras' names."""
 
 _T = TypeVar("_T")
+
+
+def _finite(value: Any) -> Any:
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+# By type: what takes its values, NumPy's numbers and paths among them, and the values in words.
+_TAKEN: dict[Any, tuple[Any, str]] = {
+    int: (operator.index, "a whole number"),
+    float: (_finite, "a finite number"),
+    str: (os.fsdecode, "text"),
+    tuple[int, ...]: (lambda value: tuple(map(operator.index, value)), "whole numbers"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,8 +204,10 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for name, declaration in declarations().items():
-            declaration.check(name, getattr(self, name))
+        for field in dataclasses.fields(Settings):
+            value = _as_declared(field.name, getattr(self, field.name), field.type)
+            field.metadata["declaration"].check(field.name, value)
+            object.__setattr__(self, field.name, value)
         if self.encoder != "auto" or self.weights is not None:
             from barlow import models  # noqa: PLC0415 - the only checks that take Keras
 
@@ -196,6 +217,22 @@ class Settings:
 
     def __repr__(self) -> str:
         return as_code(self)
+
+
+def _as_declared(name: str, value: Any, type_: Any) -> Any:
+    """A value as one of its declared type.
+
+    Raises:
+        InvalidInput: If it is none.
+    """
+    kind, *others = typing.get_args(type_) or (type_,)
+    if kind not in _TAKEN or (value is None and others):
+        return value
+    take, words = _TAKEN[kind]
+    try:
+        return take(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(f"`{name}` must be {words}. Received: {value!r}.") from error
 
 
 def declarations() -> dict[str, Declaration]:

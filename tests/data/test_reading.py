@@ -19,6 +19,7 @@ from barlow.data import (
 )
 from barlow.data import read_in_order as chunks
 from barlow.data.reading import read_all
+from barlow.errors import InvalidInput
 from barlow.progress import silent
 
 
@@ -184,3 +185,19 @@ def test_images_of_another_size_are_those_that_are_read_at_it(memory, tmp_path):
 def test_arrays_have_one_size():
     with pytest.raises(ValueError, match=r"Only images of files .* shape \(8, 8, 1\)"):
         at_size(from_array(np.zeros((2, 8, 8))), (4, 4))
+
+
+@pytest.mark.parametrize("size", [64, (0, 5), (-1, 3), (2.5, 3), "64", (8, 8, 3)])
+def test_what_is_no_size_is_refused_and_named(size, tmp_path):
+    Image.new("RGB", (80, 90)).save(tmp_path / "photo.png")
+    for resized in (lambda: load(tmp_path, size), lambda: at_size(load(tmp_path), size)):
+        with pytest.raises(InvalidInput, match=r"`image_size` must be .*Received: ") as error:
+            resized()
+        assert repr(size) in str(error.value)
+
+
+def test_a_size_may_be_a_list_for_files_and_for_arrays(tmp_path):
+    Image.new("RGB", (80, 90)).save(tmp_path / "photo.png")
+    np.save(tmp_path / "images.npy", np.zeros((2, 9, 8)))
+    for path in ("*.png", "images.npy"):
+        assert load(tmp_path / path, [9, 8]).pixels.shape[1:3] == (9, 8)

@@ -16,15 +16,15 @@ from barlow import data, runs
 
 BACKEND = keras.backend.backend()
 COMMAND = pathlib.Path(sys.executable).with_name("barlow")
-PROGRAM = pathlib.Path(__file__).with_name("run.py")
+PROGRAM, PLANNED = (pathlib.Path(__file__).with_name(name) for name in ("run.py", "plan.py"))
 EPOCHS, STEPS = 3, 4
 
 pytestmark = pytest.mark.slow
 
 
-def processes_of(devices, folder, *struck, processes=1):
+def processes_of(devices, folder, *struck, processes=1, program=PROGRAM):
     """The processes of a run, not yet ended."""
-    command = [str(PROGRAM), str(devices), str(folder), *map(str, struck)]
+    command = [str(program), str(devices), str(folder), *map(str, struck)]
     if BACKEND == "torch" and devices > 1:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
         command = launcher + command
@@ -52,9 +52,9 @@ def processes_of(devices, folder, *struck, processes=1):
     return started
 
 
-def train(devices, folder, *struck, processes=1):
+def train(devices, folder, *struck, **ways):
     """Exit codes and all that was printed."""
-    started = processes_of(devices, folder, *struck, processes=processes)
+    started = processes_of(devices, folder, *struck, **ways)
     try:
         output = "".join(process.communicate(timeout=240)[0] for process in started)
     finally:
@@ -121,6 +121,16 @@ def test_processes_that_do_not_see_the_same_run_are_refused(one, tmp_path):
     assert "Not all of the 2 processes see the same run" in output
     assert runs.read_metrics(tmp_path / "run 0") == before
     assert [path.name for path in tmp_path.iterdir()] == ["run 0"]
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="once is enough, and elsewhere it takes longer")
+def test_processes_whose_clocks_differ_plan_one_training_in_the_place_of_the_first(tmp_path):
+    (tmp_path / "run 1").mkdir()
+    (tmp_path / "run 1" / "notes.txt").write_text("mine")  # no run can be written there
+    codes, output = train(2, tmp_path / "run {process}", program=PLANNED)
+    assert set(codes) == {0}, output
+    assert runs.is_complete(tmp_path / "run 0")
+    assert [path.name for path in (tmp_path / "run 1").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="elsewhere one process has all devices")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from barlow.data.images import Images
+from barlow.data.images import Images, as_size
 from barlow.data.lazy import BadImage, LazyPixels
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
@@ -103,7 +103,8 @@ def at_size(images: Images, image_size: tuple[int, int], track: Track = silent) 
         track: Shows the progress of reading; see :data:`barlow.progress.Track`.
 
     Raises:
-        InvalidInput: If they are not of files, or none can be read any more.
+        InvalidInput: If they are not of files, or none can be read any more, or if the size is not
+            valid.
 
     Example:
         >>> from PIL import Image
@@ -117,6 +118,7 @@ def at_size(images: Images, image_size: tuple[int, int], track: Track = silent) 
             "Only images of files can be brought to another size. Received: images of shape "
             f"{tuple(images.pixels.shape[1:])}, not of files."
         )
+    image_size = as_size(image_size)
     read: Any = functools.partial(images.read, **{"image_size": image_size})
     shape = (*image_size, images.pixels.shape[3])
     lazy = dataclasses.replace(

@@ -8,7 +8,7 @@ import numpy as np
 
 from barlow import resizing
 from barlow.data.arrays import is_arrays, load_arrays
-from barlow.data.images import Images, from_array
+from barlow.data.images import Images, as_size, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
 from barlow.errors import InvalidInput, extra
 from barlow.paths import as_path
@@ -98,8 +98,8 @@ def load(
 
     Raises:
         FileNotFoundError: If there is nothing at that path, or no file matches the pattern.
-        InvalidInput: If there are no images in it, they cannot be read, or arrays do not have
-            the size or the channels that are asked for.
+        InvalidInput: If there are no images in it, they cannot be read, an option is not valid,
+            or arrays do not have the size or the channels that are asked for.
         MissingPackage: If a package is needed that is not installed.
         TypeError: If ``source`` is none of these.
 
@@ -121,6 +121,7 @@ def load(
     """
     if channels not in (None, 1, 3):
         raise InvalidInput(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
+    image_size = None if image_size is None else as_size(image_size)
     if isinstance(source, str | os.PathLike):
         path = as_path(source)
         if split is None and path.is_file() and is_arrays(path):

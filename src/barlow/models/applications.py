@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from barlow.errors import InvalidInput, reason
 from barlow.models.preprocessing import found_in, normalized, prepared
+from barlow.resizing import OTHER_SIZE
 
 APPLICATIONS = tuple(
     name
@@ -50,7 +51,7 @@ def application(name: str, image_shape: tuple[int, ...]) -> keras.Model:
     except Exception as error:  # of whichever layer finds no pixels left
         raise InvalidInput(
             f"The encoder {name} does not take images of shape {tuple(image_shape)} (height, "
-            f"width, channels). Keras says: {type(error).__name__}: {error}"
+            f"width, channels). {OTHER_SIZE} Keras says: {type(error).__name__}: {error}"
         ) from error
     if _home(name).endswith(".efficientnet") and values.shape[-1] == 3:
         network = keras.models.clone_model(network, call_function=_call_of_efficientnet)

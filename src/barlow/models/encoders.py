@@ -21,6 +21,7 @@ from barlow.models.hub import PREFIX, hub, keras_hub
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 from barlow.paths import as_path
+from barlow.resizing import OTHER_SIZE
 
 ImageShape = tuple[int, ...]
 """Height, width and channels."""
@@ -80,6 +81,7 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
         raise InvalidInput(
             f"The encoder {name} takes images of shape {expected} (height, width, channels). "
             f"Received: images of shape {tuple(image_shape)}."
+            + (f" {OTHER_SIZE}" if len(expected) == len(image_shape) == 3 else "")
         )
     if weights is not None:
         with backend.keras_defaults():

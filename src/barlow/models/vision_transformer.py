@@ -11,6 +11,7 @@ from keras import layers, ops
 from barlow import pixels
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
+from barlow.resizing import OTHER_SIZE
 
 
 def vision_transformer(
@@ -34,7 +35,7 @@ def vision_transformer(
     if any(size % patch for size in image_shape[:2]):
         raise InvalidInput(
             f"Height and width of the images must be multiples of {patch} for this encoder. "
-            f"Received: images of shape {tuple(image_shape)}."
+            f"Received: images of shape {tuple(image_shape)}. {OTHER_SIZE}"
         )
     inputs = keras.Input(image_shape, name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)

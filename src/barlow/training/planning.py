@@ -175,6 +175,8 @@ class _Watch(keras.callbacks.Callback):
         self._before = now
         known = sum(seconds for each in self._steps[1:] for _, seconds in each)
         enough = known > _ENOUGH or now - self._begin > self._patience
+        if backend.process_count() > 1:  # each has its own clock, and all must end together
+            enough = bool(backend.exchange(np.array([int(enough)])).all())
         self.ended = (epoch > 0 and enough) or epoch + 1 == _EPOCHS
         self.model.stop_training = self.ended
 

@@ -123,11 +123,13 @@ def pretrain(
     backend.join_processes()
     plan = None
     if settings is not None and settings.minutes is not None:
-        runs.check_place(as_path(out), resume=resume, overwrite=overwrite)  # before measuring
-        there = as_path(out) if resume and runs.is_run(out) else None
-        images = training_images(images, settings, there)
         ways = {"probe": probe, "from_run": from_run, "devices": devices}
-        plan = planning.plan(images, settings, functools.partial(pretrain, **ways), begun, there)
+        short = functools.partial(pretrain, **ways)
+        with processes.own_folder(as_path(out)) as folder:
+            runs.check_place(folder, resume=resume, overwrite=overwrite)  # before measuring
+            there = folder if resume and runs.is_run(folder) else None
+            images = training_images(images, settings, there)
+            plan = planning.plan(images, settings, short, begun, there)
         images, settings = plan.images, dataclasses.replace(settings, epochs=plan.epochs)
     with processes.own_folder(as_path(out)) as folder, backend.on_devices(devices):
         run = runs.check_place(folder, resume=resume, overwrite=overwrite)  # before reading
