@@ -10,6 +10,7 @@ from barlow.backend.gradients import custom_gradient, records_gradients, vjp
 from barlow.backend.launches import (
     add_product,
     add_scaled,
+    add_to_diagonal,
     equal_entries,
     favours_few_operations,
     fill,
@@ -65,6 +66,7 @@ __all__ = [
     "Tensor",
     "add_product",
     "add_scaled",
+    "add_to_diagonal",
     "apart",
     "arrays_are_global",
     "batch_normalization",

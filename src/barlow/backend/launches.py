@@ -108,6 +108,16 @@ def add_product(x: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> Tensor:
     return x + factor * (a @ b)
 
 
+def add_to_diagonal(x: Tensor, diagonal: Tensor) -> Tensor:
+    """``x + diag(diagonal)``; with PyTorch in the memory of ``x``, and no second matrix is made."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        x.diagonal().add_(diagonal)
+        return x
+    return x + keras.ops.diag(diagonal)
+
+
 def normalize_columns(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Columns of zero mean and unit deviation, with PyTorch on a GPU as one operation for each.
 

@@ -162,9 +162,10 @@ def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Diffe
 
     def pull_back(u: Tensor) -> tuple[Tensor, Tensor]:
         u = u[:, None]
-        upstream = _weighted(ops.transpose(u * a) @ b / n, lambda_)
-        da = u * (b @ ops.transpose(weighted) - b) + b @ ops.transpose(upstream)
-        db = u * (transformed - a) + a @ upstream
+        upstream, share = _weighted(ops.transpose(u * a) @ b, lambda_), 1.0 / n
+        da = u * (b @ ops.transpose(weighted) - b)
+        da = backend.add_product(da, b, ops.transpose(upstream), share)
+        db = backend.add_product(u * (transformed - a), a, upstream, share)
         return standardize_gradients([da, db], [a, b], [inverse_std_a, inverse_std_b], few)
 
     def pull_back_mean(u: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,9 +183,8 @@ def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Diffe
 
 def _weighted(correlation: Tensor, lambda_: float, minus: float = 0.0) -> Tensor:
     """``W o C - minus I``: the diagonal as it is, the rest times lambda."""
-    weighted = lambda_ * correlation
-    weighted += ops.diag((1.0 - lambda_) * ops.diagonal(correlation) - minus)
-    return weighted
+    diagonal = (1.0 - lambda_) * ops.diagonal(correlation)
+    return backend.add_to_diagonal(lambda_ * correlation, diagonal - minus if minus else diagonal)
 
 
 def _blocks(batch: int | None, features: int) -> list[slice]:
