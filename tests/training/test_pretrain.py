@@ -247,7 +247,7 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(images, tmp_path):
         ("batch_size", 1, "`batch_size` must be at least 2. Received: 1."),
         ("micro_batch_size", 0, "`micro_batch_size` must be at least 1. Received: 0."),
         ("learning_rate", 0.0, "`learning_rate` must be above 0. Received: 0.0."),
-        ("learning_rate", float("nan"), "`learning_rate` must be above 0. Received: nan."),
+        ("learning_rate", float("nan"), "`learning_rate` must be a finite number. Received: nan."),
         ("weight_decay", -1.0, "`weight_decay` must be at least 0. Received: -1.0."),
         ("lambda_", -0.5, "`lambda_` must be at least 0. Received: -0.5."),
         ("projector", (), "`widths` must be positive integers. Received: widths=()."),
