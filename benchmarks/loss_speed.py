@@ -7,14 +7,17 @@ Every implementation is a process of its own. In every round each is timed in tu
 of the machine hits all alike; the figure is the median of the rounds' medians. "products" is the
 time of the bare matrix products of the cheaper form, in the same backend and the same round.
 
-With `--before` the loss of another version is timed in the same rounds, from a folder with its
-source, as `git worktree add FOLDER COMMIT` makes one; the results are a file of their own.
+With `--before` the loss alone is timed, right after that of another version, from a folder with its
+source, as `git worktree add FOLDER COMMIT` makes one; of the peers only lightly's. "of before" is
+the median over the rounds of the time divided by that of the other version just then. The results
+are a file of their own.
 """
 
 import contextlib
 import pathlib
 import statistics
 import time
+from typing import Any
 
 import _workers
 from _results import save
@@ -30,7 +33,10 @@ SIZES = [
     (4096, 1024),
 ]
 SECONDS = 0.4  # of one implementation in one round
+BEFORE = ", before"
+FORMS = ("gram", "correlation")
 PAUSE = 0.3  # after which the threads of the one before sleep
+Times = dict[str, list[float]]
 
 
 def main() -> None:
@@ -41,37 +47,58 @@ def main() -> None:
 
     rows = []
     with contextlib.ExitStack() as stack:
-        workers = {}
-        for name, python in _workers.available(arguments).items():
-            workers[name] = stack.enter_context(_workers.start(python, name))
-            if arguments.before and name.startswith("barlow"):
-                source = str(pathlib.Path(arguments.before, "src").resolve(strict=True))
-                start = _workers.start(python, name, source=source)
-                workers[f"{name}, before"] = stack.enter_context(start)
+        workers = start(arguments, stack)
         for n, d in SIZES:
-            times = {name: {"loss": [], "gram": [], "correlation": []} for name in workers}
             for worker in workers.values():
                 worker("prepare", n=n, d=d)
-            for _ in range(arguments.rounds):
-                for name, worker in workers.items():
-                    time.sleep(PAUSE)
-                    for what, medians in times[name].items():
-                        if what == "loss" or name.startswith("barlow"):
-                            answer = worker("time", what=what, seconds=SECONDS)
-                            medians.append(statistics.median(answer["milliseconds"]))
-            for name, medians in times.items():
-                row = {"n": n, "d": d, "implementation": name}
-                row["milliseconds"] = statistics.median(medians["loss"])
-                if medians["gram"]:
-                    row["products"] = min(
-                        statistics.median(medians[form]) for form in ("gram", "correlation")
-                    )
-                rows.append(row)
+            times = measure(workers, arguments)
+            rows += [{"n": n, "d": d, **row_of(name, times)} for name in times]
             print(table([row for row in rows if (row["n"], row["d"]) == (n, d)]), flush=True)
     name = "loss_speed_before" if arguments.before else "loss_speed"
     save(name, rows, rounds=arguments.rounds, threads=2)
     if not arguments.before:
         bars(name, rows, "milliseconds", "value and both gradients, ms (log scale)")
+
+
+def start(arguments: Any, stack: contextlib.ExitStack) -> dict[str, _workers.Worker]:
+    """Processes by the name of what they measure, another version just before the own one."""
+    workers = {}
+    for name, python in _workers.available(arguments).items():
+        is_own = name.startswith("barlow")
+        if arguments.before and is_own:
+            source = str(pathlib.Path(arguments.before, "src").resolve(strict=True))
+            other = _workers.start(python, name, source=source)
+            workers[f"{name}{BEFORE}"] = stack.enter_context(other)
+        if is_own or name == "lightly" or not arguments.before:
+            workers[name] = stack.enter_context(_workers.start(python, name))
+    return workers
+
+
+def measure(workers: dict[str, _workers.Worker], arguments: Any) -> dict[str, Times]:
+    """Medians of the rounds in milliseconds, by what is measured: the loss, or bare products."""
+    times: dict[str, Times] = {}
+    for name in workers:
+        has_products = name.startswith("barlow") and not arguments.before
+        times[name] = {what: [] for what in ("loss", *(FORMS if has_products else ()))}
+    for _ in range(arguments.rounds):
+        for name, worker in workers.items():
+            time.sleep(PAUSE)
+            for what, medians in times[name].items():
+                answer = worker("time", what=what, seconds=SECONDS)
+                medians.append(statistics.median(answer["milliseconds"]))
+    return times
+
+
+def row_of(name: str, times: dict[str, Times]) -> dict[str, Any]:
+    medians = times[name]
+    row: dict[str, Any] = {"implementation": name}
+    row["milliseconds"] = statistics.median(medians["loss"])
+    if FORMS[0] in medians:
+        row["products"] = min(statistics.median(medians[form]) for form in FORMS)
+    if f"{name}{BEFORE}" in times:
+        pairs = zip(medians["loss"], times[f"{name}{BEFORE}"]["loss"], strict=True)
+        row["of before"] = statistics.median(own / other for own, other in pairs)
+    return row
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ BACKEND = keras.backend.backend()
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 # JAX divides a batch evenly; the others have replicas with few samples, and with none.
 MANY = {"tensorflow": (2, 3, 4), "torch": (2, 3, 4), "jax": (4,)}[BACKEND]
-# For time three replicas compute the loss alone, and convolutions are trained on few.
+# For time three replicas compute the loss alone, and most trainings are on few.
 that_train = pytest.mark.parametrize("many", [n for n in MANY if n != 3], indirect=True)
 with_few = pytest.mark.parametrize("many", MANY[:1], indirect=True)
 
@@ -56,14 +56,12 @@ def deviation(found, expected):
 
 @pytest.mark.skipif(BACKEND == "jax", reason="an array lies on many devices")
 def test_the_loss_of_the_rows_of_many_replicas_is_that_of_one_batch(one, many):
-    names = [name for name in one if name.endswith((" da", " db"))]
-    assert len(names) == 16
+    names = [name for name in one if name.endswith((" values", " da", " db"))]
+    assert len(names) == 24
     for name in names:
         tolerance = 1e-12 if "float64" in name else 1e-6
         (expected,) = one[name]
         assert deviation(np.concatenate(many[name]), expected) < tolerance, name
-        name = name[:-2] + "sum"  # noqa: PLW2901
-        assert np.sum(many[name]) == pytest.approx(np.sum(one[name]), rel=tolerance), name
 
 
 @that_train

@@ -59,6 +59,15 @@ def mean(z: Tensor, axis: int) -> Tensor:
     return keras.ops.sum(z, axis=axis) / count
 
 
+def add_up(z: Tensor) -> Tensor:
+    """Sum of all entries."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "torch":
+        return z.sum()  # Keras takes several times as long
+    return keras.ops.sum(z)
+
+
 def stack(first: Tensor, second: Tensor) -> Tensor:
     """Two tensors of one shape as one, ``[2, ...]``."""
     import keras  # noqa: PLC0415
@@ -145,18 +154,23 @@ def normalize_columns(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
 
 
 def normalize_columns_gradients(
-    gradients: list[Tensor], normalized: list[Tensor], scales: list[Tensor]
+    gradients: list[Tensor],
+    normalized: list[Tensor],
+    scales: list[Tensor],
+    *,
+    centred: bool = False,
 ) -> list[Tensor]:
-    """``(dA - mean(dA) - A o mean(dA o A)) o scale``, with PyTorch as one operation for each.
+    """``(dA - mean(dA) - A o mean(dA o A)) o scale``, with PyTorch on a GPU as one operation each.
 
     Args:
         gradients: Every ``dA``, ``[samples, features]``, all of one shape.
         normalized: Every ``A``: columns of zero mean and unit deviation, or zeros.
         scales: Factors of the columns of each, ``[features]``.
+        centred: Whether ``mean(dA)`` is known to be zero. Defaults to ``False``.
     """
     import keras  # noqa: PLC0415
 
-    if keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and gradients[0].device.type != "cpu":
         import torch  # noqa: PLC0415
 
         zeros, ones = torch.zeros_like(scales[0]), torch.ones_like(scales[0])
@@ -166,10 +180,16 @@ def normalize_columns_gradients(
             backward(_as_planes(gradient), _as_planes(a), scale, *of_batch)[0].flatten(1)
             for gradient, a, scale in zip(gradients, normalized, scales, strict=True)
         ]
-    return [
-        (gradient - mean(gradient, 0) - a * mean(gradient * a, 0)) * scale
-        for gradient, a, scale in zip(gradients, normalized, scales, strict=True)
-    ]
+
+    def of_columns(gradient: Tensor, a: Tensor, scale: Tensor) -> Tensor:
+        along = mean(gradient * a, 0)
+        if not centred:
+            gradient = gradient - mean(gradient, 0)
+        if keras.backend.backend() == "torch":
+            return gradient.addcmul(a, along, value=-1).mul_(scale)
+        return (gradient - a * along) * scale
+
+    return list(map(of_columns, gradients, normalized, scales))
 
 
 def _as_planes(z: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ def _block_gradients_of_mean(
 
     if few:
         gradients = [of_standardized(gram_b, a, b), of_standardized(gram_a, b, a)]
-        return standardize_gradients(gradients, [a, b], scales, few)
+        return standardize_gradients(gradients, [a, b], scales, few, centred=True)
 
     def gradient(gram: Tensor, x: Tensor, y: Tensor, scale: Tensor) -> Tensor:
         dx = of_standardized(gram, x, y)
@@ -155,7 +155,7 @@ def correlation_form(za: Tensor, zb: Tensor, lambda_: float, few: bool) -> Diffe
     correlation = ops.transpose(a) @ b
     correlation /= n
     mean = _of_diagonal(ops.diagonal(correlation), lambda_)
-    mean += lambda_ * ops.sum(correlation * correlation)
+    mean += lambda_ * backend.add_up(correlation * correlation)
     weighted = _weighted(correlation, lambda_, minus=1.0)
     transformed = a @ weighted
     values = _with_mean(za.shape[1] + ops.sum((transformed - a) * b, axis=1), mean)
@@ -204,7 +204,7 @@ def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 def _of_diagonal(c: Tensor, lambda_: float) -> Tensor:
     """The part of ``L`` that the diagonal of C adds to ``lambda ||C||_F^2``."""
     off = 1.0 - c
-    return ops.sum(backend.add_scaled(off * off, c * c, -lambda_))
+    return backend.add_up(backend.add_scaled(off * off, c * c, -lambda_))
 
 
 def _with_mean(values: Tensor, mean: Tensor) -> Tensor:

@@ -118,7 +118,11 @@ def _limits(z: Tensor) -> np.finfo:
 
 
 def standardize_gradients(
-    gradients: list[Tensor], standardized: list[Tensor], inverse_stds: list[Tensor], few: bool
+    gradients: list[Tensor],
+    standardized: list[Tensor],
+    inverse_stds: list[Tensor],
+    few: bool,
+    centred: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Gradients with respect to columns, from those with respect to the standardised columns.
 
@@ -129,12 +133,15 @@ def standardize_gradients(
         standardized: ``A`` and ``B``, from :func:`standardize_both`.
         inverse_stds: ``1 / std`` of both, which may be scaled.
         few: As for :func:`standardize_both`.
+        centred: Whether ``mean(dA)`` is known to be zero. Defaults to ``False``.
 
     Returns:
         ``dza`` and ``dzb``, ``[samples, features]``.
     """
     if few:
-        first, second = backend.normalize_columns_gradients(gradients, standardized, inverse_stds)
+        first, second = backend.normalize_columns_gradients(
+            gradients, standardized, inverse_stds, centred=centred
+        )
         return first, second
 
     def gradient(dx: Tensor, x: Tensor, inverse_std: Tensor) -> Tensor:

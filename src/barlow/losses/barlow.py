@@ -156,10 +156,11 @@ class Barlow(keras.losses.Loss):
         division takes as long as a small product.
         """
         with keras.name_scope(self.name):
-            y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
+            dtype = self.dtype
+            y_true, y_pred = (ops.convert_to_tensor(y, dtype=dtype) for y in (y_true, y_pred))
             values = self._values(y_true, y_pred, equal=weights is None)
-            values = ops.cast(values, self.dtype)
-            total = ops.sum(values if weights is None else values * weights)
+            values = ops.cast(values, dtype)
+            total = backend.add_up(values if weights is None else values * weights)
             return scale_loss_for_distribution(total / math.prod(values.shape))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
