@@ -2,6 +2,8 @@
 
     python benchmarks/_step_worker.py IMPLEMENTATION
 
+With " in bfloat16" after its name, one of barlow's trains in Keras' policy mixed_bfloat16.
+
 Every line of input is a request in JSON, every line of output the answer:
 
     {"do": "prepare", "images": FILE, "batch_size": B}   make the model and its first steps
@@ -26,6 +28,7 @@ NAMES = {
     "barlow PyTorch compiled": ("torch", True),
     "lightly, plain PyTorch": ("torch", False),
 }
+HALF = " in bfloat16"
 WARM = 3  # steps
 PARTS = {
     "without loss": "the bare step with a sum in place of the loss",
@@ -200,9 +203,13 @@ class Lightly:
 
 def main():
     name = sys.argv[1]
-    backend, compiled = NAMES[name]
+    backend, compiled = NAMES[name.removesuffix(HALF)]
     os.environ["KERAS_BACKEND"] = backend
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "src"))
+    if name.endswith(HALF):
+        import keras
+
+        keras.config.set_dtype_policy("mixed_bfloat16")
     _workers.answer(Lightly() if name.startswith("lightly") else Barlow(compiled))
 
 

@@ -1,7 +1,7 @@
 """What a training step costs: all of it, and its encoder, projector and loss alone.
 
     python benchmarks/step_cost.py [--data FOLDER] [--lightly PYTHON] [--batch-size 256 512]
-        [--rounds 5] [--parts]
+        [--rounds 5] [--parts | --half]
 
 The encoder, views and other settings are those that barlow recommends for Fashion-MNIST, but the
 optimizer is AdamW, which PyTorch has too. "Whole" is `fit` as `barlow.pretrain` calls it: batches,
@@ -16,6 +16,8 @@ With `--parts` it says instead where the time goes on each backend, by leaving o
 the other: the loss, the optimizer, batch normalisation. What is left on two images is Python and
 launching, and the difference to that is convolutions, matrices and activations. The views are timed
 alone; the rest of the whole step is reading, metrics and callbacks.
+
+With `--half` it sets each backend beside itself in Keras' policy mixed_bfloat16.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from typing import Any
 import _workers
 import numpy as np
 from _results import RESULTS, save
-from _step_worker import PARTS
+from _step_worker import HALF, PARTS
 from _tables import table
 from matplotlib.figure import Figure
 
@@ -55,11 +57,16 @@ def main() -> None:
     parser.add_argument("--data", default=DATA, help="folder with the IDX files")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--parts", action="store_true", help="where the time goes")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--parts", action="store_true", help="where the time goes")
+    only.add_argument("--half", action="store_true", help="what half precision is worth")
     arguments = parser.parse_args()
     pythons = dict.fromkeys(OWN, sys.executable)
     if arguments.parts:
         del pythons["barlow PyTorch compiled"]
+    elif arguments.half:
+        ways = ("barlow TensorFlow graph", "barlow JAX", "barlow PyTorch")
+        pythons = {way + half: sys.executable for way in ways for half in ("", HALF)}
     elif arguments.lightly:
         pythons[PEER] = arguments.lightly
 
@@ -74,9 +81,13 @@ def main() -> None:
             print(table([row for row in rows if row["batch_size"] == batch_size]), flush=True)
     for name, why in absent.items():
         print(f"{name} is absent: {why}")
-    name = "step_parts" if arguments.parts else "step_cost"
+    name = "step_cost"
+    if arguments.parts:
+        name = "step_parts"
+    elif arguments.half:
+        name = "step_precision"
     save(name, rows, rounds=arguments.rounds, absent=absent)
-    if not arguments.parts:
+    if name == "step_cost":
         draw(rows)
 
 
