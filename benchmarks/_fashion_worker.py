@@ -5,8 +5,8 @@
 (a method of `_plain_torch.METHODS`)
 
 reads `images.npz` of the folder and writes `features.npz` and `about.json`. How many epochs fit
-into the time, where the settings do not say, is measured on some first steps, of a training that is
-thrown away.
+into the time, where the settings do not say, barlow plans itself, and all that it does is in that
+time; for the others it is measured on some first steps, of a training that is thrown away.
 """
 
 import functools
@@ -61,17 +61,14 @@ def features_of(encoder: keras.Model, *images: np.ndarray) -> list[np.ndarray]:
 
 
 def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]) -> dict[str, Any]:
-    """`barlow.pretrain` by its own settings, but for the epochs."""
+    """`barlow.pretrain` by its own settings, in the time."""
     train, test = images["train"], images["test"]
     if "epochs" not in given:
-        trial, rate = work / "trial", Rate()
-        settings = barlow.Settings(epochs=2, **given)
-        barlow.pretrain(train, trial, settings, callbacks=[rate], overwrite=True)
-        batch_size = barlow.runs.read_config(trial)["batch_size"]
-        given = {**given, "epochs": epochs_in(seconds, rate.value, len(train) // batch_size)}
-    settings = barlow.Settings(**given)
-    run = barlow.pretrain(train, work / "run", settings, overwrite=True)
-    metrics = barlow.runs.read_metrics(run)
+        given = {**given, "minutes": seconds / 60}
+    begin = time.perf_counter()
+    run = barlow.pretrain(train, work / "run", barlow.Settings(**given), overwrite=True)
+    training_seconds = time.perf_counter() - begin
+    config, metrics = barlow.runs.read_config(run), barlow.runs.read_metrics(run)
     encoder = barlow.runs.load_encoder(run)
     learned, learned_test = features_of(encoder, train, test)
     random, random_test = features_of(keras.models.clone_model(encoder), train, test)
@@ -83,8 +80,9 @@ def learn(images: Any, work: pathlib.Path, seconds: float, given: dict[str, Any]
         random_test=random_test,
     )
     return {
-        "training_seconds": sum(row["seconds"] for row in metrics),
-        "epochs": given["epochs"],
+        "training_seconds": training_seconds,
+        "epochs": config["epochs"],
+        "precision": config["dtype_policy"],
         "loss": metrics[-1]["loss"],
         "given": given,
     }

@@ -1,14 +1,15 @@
 """Does a training end in the minutes that it was given?
 
     pip install 'barlow[tensorflow,bench]'
-    python benchmarks/planned_time.py [--minutes 2] [--backends tensorflow jax torch]
+    python benchmarks/planned_time.py [--minutes 3] [--images 10000]
+        [--backends tensorflow jax torch]
 
-`barlow.pretrain` learns from the 60,000 training images of Fashion-MNIST in a process of its own,
-with `Settings(minutes=...)`: on a machine that does nothing else, then with one core busy all the
+`barlow.pretrain` learns from training images of Fashion-MNIST in a process of its own, with
+`Settings(minutes=...)`: on a machine that does nothing else, then with one core busy all the
 time. A third training is interrupted in the middle and resumed. Rows have the time that was given,
 the time that passed (without the import of the libraries; of the resumed training both parts), the
-epochs, and how far the epochs were from the plan. Images are those of Debian's package
-dataset-fashion-mnist, where it installs them by default.
+epochs, their precision, and how far the epochs were from the plan. Images are those of Debian's
+package dataset-fashion-mnist, where it installs them by default.
 """
 
 import argparse
@@ -30,8 +31,8 @@ LOADS = ("alone", "one core busy", "interrupted and resumed")
 WORKER = """
 import json, os, signal, sys, threading, time
 import keras, barlow
-folder, data, minutes, interrupt, resume = json.loads(sys.argv[1])
-images = barlow.data.load(f"{data}/train-images-idx3-ubyte.gz")
+folder, data, count, minutes, interrupt, resume = json.loads(sys.argv[1])
+images = barlow.data.load(f"{data}/train-images-idx3-ubyte.gz")[:count]
 class Interrupt(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if interrupt and epoch and epoch >= barlow.runs.read_config(folder)["epochs"] // 2:
@@ -44,7 +45,8 @@ print(json.dumps(time.perf_counter() - begin))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])
     parser.add_argument("--data", default=DATA, help="folder with the IDX files of Fashion-MNIST")
     arguments = parser.parse_args()
@@ -78,14 +80,15 @@ def measure(backend: str, load: str, arguments: Any) -> dict[str, Any]:
         "minutes": arguments.minutes,
         "took": seconds / 60 / arguments.minutes,
         "epochs": config["epochs"],
+        "precision": config["dtype_policy"],
         "of the plan": epochs / config["planned_seconds"],
         "machine": machine(),
     }
 
 
 def train(backend: str, run: pathlib.Path, arguments: Any, **ways: bool) -> float:
-    given = [str(run), arguments.data, arguments.minutes, *map(ways.get, ("interrupt", "resume"))]
-    given = [False if each is None else each for each in given]
+    about = (str(run), arguments.data, arguments.images, arguments.minutes)
+    given = [*about, *(ways.get(way, False) for way in ("interrupt", "resume"))]
     ended = subprocess.run(
         [sys.executable, "-c", WORKER, json.dumps(given)],
         env={**os.environ, "KERAS_BACKEND": backend},

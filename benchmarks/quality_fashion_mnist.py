@@ -4,13 +4,13 @@
         [--only NAME ...] [--seeds 3]
 
 The encoder learns from the 60,000 training images, by `barlow.pretrain` with its recommended
-settings, only as many epochs as fit into the time, and its last state is evaluated on the 10,000
-test images: logistic regression on 1, 10 and 100 labels per class (means over 5 draws) and on all,
-and 20 nearest neighbours weighted by their cosine, all on features standardised over the training
-images. Beside it, with the same encoder and views in the same time: lightly's loss with the network
-in plain PyTorch (`--lightly`, an environment with lightly and Keras), once with AdamW and for the
-rest what barlow recommends, and once with the projector, optimizer and learning rate of lightly's
-example; other methods by lightly, with the heads of its examples and AdamW; and labels instead: all
+settings and `minutes`, and its last state is evaluated on the 10,000 test images: logistic
+regression on 1, 10 and 100 labels per class (means over 5 draws) and on all, and 20 nearest
+neighbours weighted by their cosine, all on features standardised over the training images. Beside
+it, with the same encoder and views in the same time: lightly's loss with the network in plain
+PyTorch (`--lightly`, an environment with lightly and Keras), once with AdamW and for the rest what
+barlow recommends, and once with the projector, optimizer and learning rate of lightly's example;
+other methods by lightly, with the heads of its examples and AdamW; and labels instead: all
 (`supervised`), or 10 and 100 of each class alone, by the network's own classifier, 3 draws. In half
 the time: batches of 64 and 512. In 3 epochs: the paper's ablation (table 2), the loss with one of
 its terms only. With `--seeds 3` every row is the median of so many trainings.
@@ -71,6 +71,7 @@ TRIALS: dict[str, dict[str, Any]] = {
         "projector 1024, 2048": {"projector": [1024, 2048]},
         "views of glyphs": {"views": "glyphs"},
         "views of photographs": {"views": "photos"},
+        "half precision": {"dtype_policy": "mixed_bfloat16"},
     }.items()
 }
 ORDER = [name for part in (*PARTS, *TRIALS) for name in (part, f"{part}, random encoder")]
@@ -196,11 +197,16 @@ def run(
 
 
 def medians(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of the first training, with the median accuracy of all and how far they deviate."""
+    """Rows of the first training, with the median accuracy of all and how far they deviate.
+
+    The machine may have been busier in one of them: the epochs of all are kept.
+    """
     rows = []
     for same in zip(*runs, strict=True):
         accuracies = [row["accuracy"] for row in same]
-        more = {"seeds": len(same), "std_of_seeds": float(np.std(accuracies))}
+        more: dict[str, Any] = {"seeds": len(same), "std_of_seeds": float(np.std(accuracies))}
+        if "epochs" in same[0]:
+            more["epochs_of_seeds"] = [row["epochs"] for row in same]
         rows.append({**same[0], "accuracy": float(np.median(accuracies)), **more})
     return rows
 

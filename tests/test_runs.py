@@ -1,11 +1,14 @@
 import contextlib
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 import barlow
 from barlow import lock, runs
+from barlow.paths import free_path, replacing
 
 
 def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
@@ -102,16 +105,53 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert json.loads(path.read_text()) == {"a": 1}
     with pytest.raises(TypeError):
         runs.write_json(path, {"a": object()})
-    with contextlib.suppress(RuntimeError), runs.replacing(path) as temporary:
+    with contextlib.suppress(RuntimeError), replacing(path) as temporary:
         temporary.write_text("half of")
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
 
 
+def test_two_processes_that_write_one_file_each_write_it_whole(tmp_path):
+    path = tmp_path / "labels.csv"
+    program = (
+        "import pathlib, sys\nfrom barlow.paths import replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1]), alone=False) as temporary:\n"
+        "    temporary.write_text('two')\n"
+    )
+    with replacing(path, alone=False) as temporary:
+        temporary.write_text("one")
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        assert path.read_text() == "two"
+    assert path.read_text() == "one"  # which ended last
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.csv"]
+
+
+def test_a_link_stays_one_and_a_mode_what_it_was(tmp_path):
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real" / "labels.csv", tmp_path / "labels.csv"
+    real.write_text("before")
+    real.chmod(0o664)
+    link.symlink_to(real)
+    with replacing(link) as temporary:
+        temporary.write_text("after")
+    assert (link.is_symlink(), real.read_text()) == (True, "after")
+    assert real.stat().st_mode & 0o777 == 0o664
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"No space left.*'.*file\.json'") as caught,
+        replacing(tmp_path / "file.json"),
+        open("/dev/full", "w") as full,  # noqa: PTH123 - the device that is always full
+    ):
+        full.write("x" * 100_000)
+    assert caught.value.filename == str(tmp_path / "file.json")
+
+
 def test_a_free_path_is_the_first_that_is_free(tmp_path):
     for name in ("x.json", "x-2.json", "x-3.json"):
-        assert runs.free_path(tmp_path / "x.json").name == name
+        assert free_path(tmp_path / "x.json").name == name
         (tmp_path / name).touch()
 
 

@@ -1,8 +1,11 @@
 """One declaration of a setting: what the command line, the checks and the docs have of it."""
 
 import dataclasses
+import decimal
+import fractions
 import importlib
 import inspect
+import json
 import math
 import pathlib
 import re
@@ -73,11 +76,11 @@ def test_a_value_of_another_type_is_refused_when_it_is_set(name):
     type_ = typing.get_type_hints(barlow.Settings)[name]
     kind, *_ = typing.get_args(type_) or (type_,)
     wrong = {
-        int: (2.5, "3", math.inf),
-        float: ("0.5", math.inf, -math.inf, math.nan),
+        int: (2.5, "3", math.inf, True),
+        float: ("0.5", math.inf, -math.inf, math.nan, True),
         str: (3,),
-        tuple[int, ...]: (8, (8.5, 8), "8,8"),
-        bool: (),
+        tuple[int, ...]: (8, (8.5, 8), (True, 8), "8,8"),
+        bool: ("no", "", 2, 0.5),
     }
     for value in wrong[kind]:
         with pytest.raises(InvalidInput, match=re.escape(f"`{name}` must be ")):
@@ -91,6 +94,9 @@ def test_paths_and_numbers_of_numpy_are_settings_as_text_and_numbers_are(tmp_pat
         weights=tmp_path / "own.keras",
         epochs=np.int64(3),
         learning_rate=np.float32(0.5),
+        lambda_=fractions.Fraction(1, 4),
+        weight_decay=decimal.Decimal("0.125"),
+        jit_compile=np.bool_(False),
         projector=[np.int64(8), 8],
     )
     plain = barlow.Settings(
@@ -98,9 +104,13 @@ def test_paths_and_numbers_of_numpy_are_settings_as_text_and_numbers_are(tmp_pat
         weights=str(tmp_path / "own.keras"),
         epochs=3,
         learning_rate=0.5,
+        lambda_=0.25,
+        weight_decay=0.125,
+        jit_compile=False,
         projector=(8, 8),
     )
     assert given == plain
+    json.dumps(dataclasses.asdict(given))  # as a run keeps them
     assert barlow.Settings(encoder=tmp_path / "own.keras").encoder == str(tmp_path / "own.keras")
 
 

@@ -86,6 +86,8 @@ def test_ascii_has_no_mark_and_other_text_has_one(tmp_path):
         ("x.tsv", b"path\tlabel\na b\tc\n"),
         ("x.csv", b'"path","label"\n"a b","c"\n,\n'),
         ("x.csv", b"path,label\na b,c,,\n,\n"),
+        ("x.csv", b"\r\n;;\r\npath;label\r\na b;c\r\n"),
+        ("x.csv", b"sep=;\rpath;label\ra b;c\r"),
     ],
 )
 def test_every_dialect_of_spreadsheets_is_read(name, content, tmp_path):
@@ -93,10 +95,10 @@ def test_every_dialect_of_spreadsheets_is_read(name, content, tmp_path):
     assert spreadsheets.read(tmp_path / name)[:2] == (["path", "label"], [["a b", "c"]])
 
 
-def test_short_rows_are_filled_and_long_ones_cut(tmp_path):
+def test_rows_are_as_long_as_the_longest(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1\n1,2,3\n")
     found = spreadsheets.read(tmp_path / "x.csv")
-    assert found == (["a", "b"], [["1", ""], ["1", "2"]], [2, 3])
+    assert found == (["a", "b", ""], [["1", "", ""], ["1", "2", "3"]], [2, 3])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -106,7 +108,35 @@ def test_every_row_knows_the_line_in_which_it_begins(end, tmp_path):
     assert spreadsheets.read(tmp_path / "x.csv").lines == [4, 5, 8]
 
 
+@pytest.mark.parametrize("row", ['b,"cat\nc,dog\n', 'b,"cat"s\nc,dog\n'])
+def test_a_quote_that_does_not_end_swallows_no_rows(row, tmp_path):
+    (tmp_path / "x.csv").write_text(f"path,label\na,dog\n{row}")
+    with pytest.raises(InvalidInput, match="row that begins in line 3 has a quote"):
+        spreadsheets.read(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("delimiter", ",;\t|")
+def test_no_delimiter_of_another_dialect_ends_a_cell(delimiter, tmp_path):
+    name = f"a{delimiter}=1+1{delimiter}.png"
+    spreadsheets.write(tmp_path / "x.csv", ["path", "label"], [[name, ""], ["b.png", "c"]])
+    assert spreadsheets.read(tmp_path / "x.csv").rows == [[name, ""], ["b.png", "c"]]
+    with (tmp_path / "x.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file, delimiter=delimiter) for cell in row]
+    assert not any(cell.startswith("=") for cell in cells)
+
+
 def test_what_is_no_text_is_refused(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"PK\3\4\0\0")
     with pytest.raises(InvalidInput, match="not a text file"):
         spreadsheets.read(tmp_path / "x.csv")
+
+
+def test_cells_beyond_the_columns_are_read_and_empty_ones_are_none(tmp_path):
+    (tmp_path / "x.csv").write_text("path,label,,\na.png,cat,,\nb.png,dog,,a note\nc.png\n")
+    columns, rows, _ = spreadsheets.read(tmp_path / "x.csv")
+    assert columns == ["path", "label", "", ""]
+    assert rows == [
+        ["a.png", "cat", "", ""],
+        ["b.png", "dog", "", "a note"],
+        ["c.png", "", "", ""],
+    ]

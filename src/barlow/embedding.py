@@ -133,9 +133,22 @@ def prepare(
     image_shape: tuple[int, ...] = ()
     if not isinstance(encoder, keras.Model):
         image_shape = runs.image_shape(encoder)
-        options = {"resize": resizing.of(encoder), **options}
+        options = {**resizing.of(encoder), **options}
+        if image_shape and isinstance(images, data.Images):
+            _check_alike(images, options)
         encoder = runs.load_encoder(encoder)
     return encoder, images_for(encoder, images, image_shape, **options)
+
+
+def _check_alike(images: data.Images, options: dict[str, Any]) -> None:
+    """Refuse image files that were read in another way than those of the run."""
+    wanted = {name: options[name] for name in ("resize", "background")}
+    given = {"resize": resizing.named(images.resize), "background": images.background}
+    if images.resize and given != wanted:
+        raise InvalidInput(
+            f"The images were read with {given}, those that the encoder learned from with "
+            f"{wanted}. Read them alike: barlow.data.load(..., **barlow.runs.reading(run))."
+        )
 
 
 def images_for(
@@ -160,6 +173,8 @@ def images_for(
         height, width, channels = expected
         size = None if height is None or width is None else (height, width)
         images = data.as_images(images, size, channels, **options)
+        if images.size_is_open and size not in (None, images.pixels.shape[1:3]):
+            images = data.at_size(images, size)
     elif not isinstance(images, data.Images):
         images = data.Images(np.asarray(images))  # signals, or rows of a table
     shape = tuple(images.pixels.shape[1:])
@@ -169,6 +184,7 @@ def images_for(
         raise InvalidInput(
             f"The encoder takes images of shape {expected} (height, width, channels). "
             f"Received: images of shape {shape}."
+            + (" Read them so: barlow.data.load(..., image_size=...)." if images.resize else "")
         )
     return images
 

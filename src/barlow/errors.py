@@ -93,6 +93,20 @@ def reason(error: Exception) -> str:
     return first if meant_for_users else f"{type(error).__name__}: {first}"
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy's generators do not take.
+
+    Raises:
+        InvalidInput: If it is no whole number from 0 to 2^32 - 1.
+
+    Example:
+        >>> from barlow import errors
+        >>> errors.check_seed(7)
+    """
+    if not hasattr(seed, "__index__") or not 0 <= seed < 2**32:
+        raise InvalidInput(f"`seed` is a whole number from 0 to {2**32 - 1}. Received: {seed!r}.")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with the nearest known name and a space before it; empty if none is near.
 

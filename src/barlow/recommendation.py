@@ -25,7 +25,8 @@ _HEAD_START = (
 
 _SIZES = (
     "that of the images; of files of several sizes, or of large ones, the median of the shorter "
-    "sides, at most 64 pixels on a processor and 224 on a GPU (decision 15)"
+    "sides, at most 64 pixels on a processor and 224 on a GPU, or what the weights to start from "
+    "have seen (decision 15)"
 )
 
 _STEPS = 1200  # of a training, at least

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from barlow import own
 from barlow.paths import as_path
@@ -18,6 +18,11 @@ image in the middle of the background; ``"stretch"`` keeps all of it and not its
 RESIZE = "stretch"
 """The recommended one; docs/decisions/0015 has what each is worth."""
 
+BACKGROUND = "white"
+"""The recommended colour behind transparent images, and beside those that are padded."""
+
+RECOMMENDED = {"resize": RESIZE, "background": BACKGROUND}
+"""Both, as options of :func:`barlow.data.load`."""
 
 OTHER_SIZE = "Image files are brought to another size by --image-size, Settings(image_size=...)."
 """How to mend it, where an encoder does not take images of their size."""
@@ -65,32 +70,38 @@ def placed(true_size: tuple[float, float], size: tuple[int, int], resize: str = 
     return Placed((left, top, width - left, height - top), size, corner)
 
 
-def of(encoder: str | os.PathLike[str]) -> str:
-    """How image files were resized for an encoder, by what was written beside it.
+def of(encoder: str | os.PathLike[str]) -> dict[str, str]:
+    """How image files were brought to the size of an encoder, by what was written beside it.
 
     Args:
         encoder: Folder of a run, of a classifier or of an export, or a file in one of them.
 
     Returns:
-        A key of ``RESIZES``; the recommended one where nothing says it.
+        ``resize`` and ``background``, as options of :func:`barlow.data.load`; the recommended ones
+        where nothing says it.
 
     Example:
         >>> from barlow import resizing
         >>> resizing.of("somewhere/encoder.keras")
-        'stretch'
+        {'resize': 'stretch', 'background': 'white'}
     """
     path = as_path(encoder)
     folder = path.parent if path.is_file() else path
     if own.is_run(folder):
-        return json.loads((folder / own.CONFIG).read_text("utf-8")).get("resize", "crop")
+        config = json.loads((folder / own.CONFIG).read_text("utf-8"))
+        return _options({"resize": "crop", **config})  # as it was before there was a setting
     for name in (own.CLASSIFIER, own.EXPORT):
         try:
-            found = json.loads((folder / name).read_text("utf-8"))["resize"]
-        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
+            found = json.loads((folder / name).read_text("utf-8"))
+        except (OSError, ValueError):  # not there, or not ours
             continue
-        if isinstance(found, str) and found in RESIZES:
-            return found
-    return RESIZE
+        if isinstance(found, dict) and found.get("resize") in [*RESIZES]:
+            return _options(found)
+    return dict(RECOMMENDED)
+
+
+def _options(found: dict[str, Any]) -> dict[str, str]:
+    return {name: found.get(name, value) for name, value in RECOMMENDED.items()}
 
 
 def named(words: str) -> str:

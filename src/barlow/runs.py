@@ -20,22 +20,19 @@ the disk: a file that is there is complete. While a process trains, the folder a
 JSON has no NaN and no Inf: both are ``null`` in the files.
 """
 
-import contextlib
-import itertools
 import json
 import math
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from barlow import backend, lock
+from barlow import backend, lock, resizing
 from barlow.errors import InvalidInput
 from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 
 if TYPE_CHECKING:  # a taken place is refused before Keras is imported
     import keras
@@ -60,12 +57,23 @@ def check_free(path: str | os.PathLike[str]) -> pathlib.Path:
             f"There is a run at {run} already. Resume it (--resume, resume=True), replace it "
             "(--overwrite, overwrite=True) or choose another folder."
         )
-    # A lock, and a file that a kill left unfinished, do not count.
-    if run.exists() and not (
-        run.is_dir() and all(p.name == lock.NAME or ".partial" in p.name for p in run.iterdir())
-    ):
+    if run.exists() and not is_empty(run):
         raise FileExistsError(f"{run} exists and is not a run. Choose another folder.")
     return run
+
+
+def is_empty(folder: pathlib.Path) -> bool:
+    """Whether it is a folder with nothing in it but a lock, and files that a kill left unfinished.
+
+    Example:
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> (folder / ".model.partial.keras").touch()
+        >>> barlow.runs.is_empty(folder)
+        True
+    """
+    return folder.is_dir() and all(
+        path.name == lock.NAME or ".partial" in path.name for path in folder.iterdir()
+    )
 
 
 def check_place(
@@ -146,7 +154,9 @@ def load_encoder(run: str | os.PathLike[str]) -> "keras.Model":
     """
     path = as_path(run)
     if path.suffix == ".keras" and path.is_file():
-        return _load(path, run)
+        from barlow import models  # noqa: PLC0415
+
+        return models.check_is_encoder(_load(path, run), run)
     path /= ENCODER
     if not path.is_file():
         raise FileNotFoundError(
@@ -166,20 +176,32 @@ def load_views(run: str | os.PathLike[str]) -> "keras.layers.Layer | None":
 
 
 def _load(path: pathlib.Path, run: str | os.PathLike[str]) -> "keras.Model":
-    import keras  # noqa: PLC0415
-
     from barlow import models  # noqa: PLC0415
 
     name = str(read_config(run).get("encoder")) if is_run(run) else ""
     if models.is_function(name) or models.is_hub(name):
         models.find(name)  # its module registers layers
     with backend.keras_defaults("float32"):  # of what is around the layers, which have their own
-        return keras.models.load_model(path, compile=False)
+        return models.load(path)
 
 
 def image_shape(run: str | os.PathLike[str]) -> tuple[int, ...]:
     """``(height, width, channels)`` of the training images of a run; ``()`` if it is no run."""
     return tuple(read_config(run)["image_shape"]) if is_run(run) else ()
+
+
+def reading(run: str | os.PathLike[str]) -> dict[str, Any]:
+    """Options of :func:`barlow.data.load` for images as the encoder of a run takes them.
+
+    Size and channels are only those of a run; the others may be written beside a ``.keras`` file.
+
+    Example:
+        >>> barlow.runs.reading("somewhere/encoder.keras")
+        {'resize': 'stretch', 'background': 'white'}
+    """
+    shape, options = image_shape(run), resizing.of(run)
+    size = {"image_size": shape[:2], "channels": shape[2]} if len(shape) == 3 else {}
+    return {**size, **options}
 
 
 def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, float]]:
@@ -274,22 +296,3 @@ def _finite(content: Any) -> Any:
 
 def _with_nan(metrics: dict[str, Any]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in metrics.items()}
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A path in the same folder to write to; at the end it replaces ``path``."""
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())  # else a power cut may leave an empty file of the new name
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def free_path(path: pathlib.Path) -> pathlib.Path:
-    """The path, or if it is taken the first free one of ``name-2``, ``name-3``, ..."""
-    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(free for free in itertools.chain([path], names) if not free.exists())

@@ -25,18 +25,31 @@ DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 _T = TypeVar("_T")
 
 
-def _finite(value: Any) -> Any:
-    if not math.isfinite(value):
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return operator.index(value)
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not math.isfinite(value):
         raise ValueError
-    return value
+    return value if isinstance(value, int) else float(value)
+
+
+def _yes_or_no(value: Any) -> bool:
+    if value not in (True, False):  # nor NumPy's
+        raise ValueError
+    return bool(value)
 
 
 # By type: what takes its values, NumPy's numbers and paths among them, and the values in words.
 _TAKEN: dict[Any, tuple[Any, str]] = {
-    int: (operator.index, "a whole number"),
+    bool: (_yes_or_no, "True or False"),
+    int: (_whole, "a whole number"),
     float: (_finite, "a finite number"),
     str: (os.fsdecode, "text"),
-    tuple[int, ...]: (lambda value: tuple(map(operator.index, value)), "whole numbers"),
+    tuple[int, ...]: (lambda value: tuple(map(_whole, value)), "whole numbers"),
 }
 
 
@@ -182,7 +195,7 @@ class Settings:
     dtype_policy: str | None = _setting(
         None,
         "Precision of the training; the encoder of the run is float32.",
-        unset="Keras' global policy",
+        unset="Keras' global policy; with `minutes`, half precision where it is faster",
         choices=DTYPE_POLICIES,
     )
     jit_compile: bool | None = _setting(

@@ -10,6 +10,7 @@ import io
 import os
 import pathlib
 import re
+import string
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from barlow.paths import as_path
 _DELIMITERS = ",;\t|"
 _FIRST = 4096  # bytes that tell whether a file is text
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what looks like one, or has been marked already
+_SEPARATOR = re.compile(r"sep=.?(\r\n|\r|\n)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?")
 
 
@@ -26,9 +28,9 @@ class Table(NamedTuple):
     """A table as it is in a file."""
 
     columns: list[str]
-    """Their names, in lower case."""
+    """Their names, in lower case; empty of those that rows have beyond the first line."""
     rows: list[list[str]]
-    """Those that are not empty, each as long as the columns."""
+    """Those that are not empty, all of one length."""
     lines: list[int]
     """Of each row, the line of the file in which it begins; the first is 1."""
 
@@ -40,25 +42,37 @@ def read(path: pathlib.Path) -> Table:
     in ``.tsv`` a tab. Text is as :func:`text_of` reads it.
 
     Raises:
-        InvalidInput: If it is not a text file.
-        csv.Error: If it is damaged.
+        InvalidInput: If it is not a text file, or a quote does not end.
     """
-    text = text_of(path)
-    before = 0
-    if text[:4].lower() == "sep=":  # a line for spreadsheets alone
-        text, before = text.partition("\n")[2], 1
-    head = text.partition("\n")[0]
+    text, before = text_of(path), 0
+    if mark := _SEPARATOR.match(text):  # a line for spreadsheets alone
+        text, before = text[mark.end() :], 1
+    # Of a spreadsheet that begins further down, the first lines are empty.
+    lines = io.StringIO(text, newline=None)
+    head = next((line for line in lines if line.strip(_DELIMITERS + string.whitespace)), "")
     is_tabs = path.suffix.lower() == ".tsv"
     delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    table = Table([name.strip().lower() for name in next(reader, [])], [], [])
-    line = before + reader.line_num + 1
-    for row in reader:
-        cells = [*map(from_cell, row)]
-        if any(cells):
-            table.rows.append((cells + [""] * len(table.columns))[: len(table.columns)])
-            table.lines.append(line)
-        line = before + reader.line_num + 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    table, line = Table([], [], []), before + 1
+    try:
+        for row in reader:
+            cells = [*map(from_cell, row)]
+            while cells and not cells[-1]:
+                cells.pop()
+            if cells and not table.columns:
+                table.columns.extend(name.strip().lower() for name in cells)
+            elif cells:
+                table.rows.append(cells)
+                table.lines.append(line)
+            line = before + reader.line_num + 1
+    except csv.Error as error:
+        raise InvalidInput(
+            f"the row that begins in line {line} has a quote in a wrong place, or one that does "
+            f"not end ({error}). Correct it, or write the list anew from a spreadsheet."
+        ) from error
+    width = max(map(len, [table.columns, *table.rows]))
+    for cells in (table.columns, *table.rows):
+        cells.extend([""] * (width - len(cells)))
     return table
 
 
@@ -66,7 +80,7 @@ def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[An
     """Write a table in UTF-8, with the mark by which spreadsheets know that, where they need it.
 
     Args:
-        path: The file. To write it whole or not at all: one of :func:`barlow.runs.replacing`.
+        path: The file. To write it whole or not at all: one of :func:`barlow.paths.replacing`.
         columns: Names of the columns.
         rows: Cells; ``str`` of each is taken.
 
@@ -74,9 +88,13 @@ def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[An
         OSError: If it cannot be written.
     """
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(columns)
-    writer.writerows([as_cell(str(cell)) for cell in row] for row in rows)
+    plain, quoted = csv.writer(stream), csv.writer(stream, quoting=csv.QUOTE_ALL)
+    plain.writerow(columns)
+    for row in rows:
+        cells = [as_cell(str(cell)) for cell in row]
+        # Some spreadsheets end a cell at each of the delimiters, whichever the file has.
+        is_plain = not any(delimiter in cell for cell in cells for delimiter in _DELIMITERS)
+        (plain if is_plain else quoted).writerow(cells)
     text = stream.getvalue()
     encoding = "utf-8" if text.isascii() else "utf-8-sig"
     path.write_bytes(text.encode(encoding, "backslashreplace"))
@@ -91,11 +109,13 @@ def check_place(path: str | os.PathLike[str], what: str) -> pathlib.Path:
 
     Raises:
         FileNotFoundError: If its folder is not there.
-        InvalidInput: If it is not called ``*.csv``.
+        InvalidInput: If it is not called ``*.csv``, or is a folder.
     """
     path = as_path(path)
     if path.suffix.lower() != ".csv":
         raise InvalidInput(f"{what} is called *.csv. Received: {path}.")
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder. Choose another name for it.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
     return path

@@ -386,3 +386,19 @@ def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path)
     code, output = barlow("views", folders / "plain", "--out", sheet, "--views", "cifar")
     assert code == 2
     assert "`views` must be one of auto, glyphs, grey, photos, imagenet" in output
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "given",
+    [["--minutes", 1, "--epochs", 3], ["--encoder", "conv", "--weights", "w.h5", "--from", "run"]],
+)
+def test_settings_that_contradict_each_other_are_refused_before_images_are_read(
+    given, barlow, tmp_path
+):
+    (tmp_path / "w.h5").touch()
+    given = [tmp_path / each if each == "w.h5" else each for each in given]
+    code, output = barlow("pretrain", tmp_path / "absent", "--out", tmp_path / "out", *given)
+    assert code != 0
+    assert "Received: " in output
+    assert "absent" not in output

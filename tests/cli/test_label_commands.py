@@ -289,6 +289,61 @@ def test_a_classifier_is_replaced_only_if_that_is_said(work, classes):
     assert [path.name for path in pathlib.Path("taken").iterdir()] == ["mine.txt"]
 
 
+def test_predictions_that_cannot_be_replaced_leave_the_classifier_before(
+    work, classes, monkeypatch
+):
+    rows = [f'"{name}",{label}' for name, label in [*classes.items()][:20]]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    command = ["label", "x.parquet", "--labels", "labels.csv", "--out", "c"]
+    succeeds(*command)
+    before = state(work)
+    replace = pathlib.Path.replace
+
+    def refuse(path, target):  # as Windows does while a spreadsheet has the file open
+        if target.name == "predictions.csv":
+            raise PermissionError(13, "The file is in use", str(target))
+        return replace(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", refuse)
+    code, output, _ = barlow(*command, "--overwrite", "--method", "linear")
+    assert (code, "in use" in output, state(work) == before) == (2, True, True)
+
+
+def test_what_a_kill_has_left_is_no_classifier(work, classes):
+    rows = [f'"{name}",{label}' for name, label in [*classes.items()][:20]]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    (work / "c").mkdir()
+    for name in (".lock", ".classifier.partial.keras"):
+        (work / "c" / name).touch()
+    succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "c")
+
+
+def test_options_that_contradict_each_other_are_refused(work):
+    for option in ("--fine-tune", "--overwrite"):
+        code, output, _ = barlow("label", "x.parquet", "--check", option)
+        assert (code, "--check only lists labels" in output) == (2, True)
+    for seed in (-1, 2**32):
+        code, output, _ = barlow("suggest", "x.parquet", "--seed", seed)
+        assert (code, "4294967295" in output, str(seed) in output) == (2, True, True)
+
+
+def test_images_that_have_changed_since_are_said(work, collection):
+    shutil.copytree(collection / "photos", work / "photos")
+    shutil.copy(work / "photos" / "in" / "3.png", work / "photos" / "in" / "5.png")
+    (work / "photos" / "in" / "6.png").touch()
+    code, output, said = barlow("suggest", "x.parquet", "-n", "50", "--images", "photos")
+    assert code == 0, output
+    (text,) = said
+    assert text.startswith("1 of 30 images have changed since they were embedded, such as in/5.png")
+
+
+def test_a_name_between_colons_is_printed_as_it_is(work, classes):
+    rows = [f'"{name}",:{label}:' for name, label in [*classes.items()][:20]]
+    (work / "labels.csv").write_text("\n".join(["path,label", *rows]).replace(":one:", ":cat:"))
+    output = succeeds("label", "x.parquet", "--labels", "labels.csv", "--out", "c")
+    assert ":cat:" in output
+
+
 def test_fine_tuning_says_what_it_is_worth_and_writes_what_is_taken(work, classes):
     rows = [f'"{name}",{label}' for name, label in classes.items()]
     (work / "labels.csv").write_text("\n".join(["path,label", *rows]))

@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,7 +34,6 @@ def write(folder, names):
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the same for all: done once, on JAX")
 @pytest.mark.parametrize("terminal", TERMINALS)
 def test_names_of_any_kind_are_trained_evaluated_and_shown(terminal, tmp_path):
     root, run = tmp_path / LATIN_1, tmp_path / os.fsdecode(b"r\xe9sultat")
@@ -89,7 +87,6 @@ def test_home_is_home_in_every_option(tmp_path, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the same for all: done once, on JAX")
 def test_a_warning_is_one_line_without_its_place_in_the_code(tmp_path):
     write(tmp_path / "photos", ["cat"])
     for path in (tmp_path / "photos").rglob("*.png"):

@@ -2,6 +2,7 @@ import io
 import os
 import pathlib
 import pickle
+import struct
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from barlow.data import BadImage
-from barlow.data.decoding import decode, read_header
+from barlow.data.decoding import _UPRIGHT, decode, read_header
 
 
 def noise(height=8, width=8, channels=3):
@@ -50,6 +51,47 @@ def test_the_orientation_of_a_camera_is_followed(orientation, suffix, tmp_path):
     path = saved(image, tmp_path / f"a{suffix}", exif=exif, **options)
     assert read_header(path).size == (12, 8)
     np.testing.assert_array_equal(decode(path, (8, 12), 3), upright)
+
+
+def exif_of(kind, count, value):
+    """EXIF whose only entry is the orientation, of type 3 (whole numbers) or 2 (text)."""
+    entry = struct.pack("<HHII", 0x0112, kind, count, value)
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [(3, 1, n) for n in (0, 9, 65535)] + [(2, 2, 0x36), (2, 4, 0x363636)],
+)
+def test_an_orientation_that_there_is_not_is_upright(kind, count, value, tmp_path):
+    upright = noise(8, 12)
+    exif = exif_of(kind, count, value)
+    path = saved(Image.fromarray(upright), tmp_path / "a.png", exif=exif)
+    assert read_header(path).size == (12, 8)
+    np.testing.assert_array_equal(decode(path, (8, 12), 3), upright)
+
+
+@pytest.mark.filterwarnings("default:Metadata Warning")  # of Pillow, to users as well
+@pytest.mark.parametrize("value", [0x60006, 0x30006, 0x90006])
+def test_of_two_orientations_the_first_counts(value, tmp_path):
+    upright = noise(8, 12)
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    path = saved(stored, tmp_path / "a.png", exif=exif_of(3, 2, value))
+    assert read_header(path).size == (12, 8)
+    np.testing.assert_array_equal(decode(path, (8, 12), 3), upright)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_photo_turned_by_the_camera_is_padded_as_an_upright_one(orientation, tmp_path):
+    upright = Image.fromarray(noise(13, 90))
+    plain = saved(upright, tmp_path / "plain.png")
+    back = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(_UPRIGHT[back])
+    turned = saved(stored, tmp_path / "turned.png", exif=exif)
+    found, expected = (decode(path, (24, 32), 3, resize="pad") for path in (turned, plain))
+    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)  # of rounding
 
 
 def test_a_photo_turned_by_the_camera_is_reduced_the_right_way_round(photo, tmp_path):

@@ -12,8 +12,6 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-pytestmark = pytest.mark.once
-
 
 def run(program, *without):
     """Output of a program for which imports of some packages fail."""

@@ -187,7 +187,6 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
         load(tmp_path / "pipe.txt")
 
 
-@pytest.mark.once
 def test_a_large_file_that_is_no_data_is_refused_by_its_first_bytes(tmp_path):
     """Measured: its content is not read."""
     program = """

@@ -177,7 +177,6 @@ def test_a_memory_map_stays_one_and_large_files_are_mapped(pixels, tmp_path):
     np.testing.assert_array_equal(images.pixels[..., 0], pixels)
 
 
-@pytest.mark.once
 def test_a_file_of_arrays_takes_about_once_its_size(tmp_path):
     """Measured, for every container."""
     program = """

@@ -139,8 +139,9 @@ def test_the_card_resizes_as_barlow_does(size, mode, resize, tmp_path):
     photo = Image.open(tmp_path / "photo.png").convert(mode)
     _, call = RESIZED[resize]
     names = {"Image": Image.Resampling, "ImageOps": ImageOps, "photo": photo}
-    image = eval(call.format(size=(16, 12)), names)  # noqa: S307 - the text of the card
-    expected = decode(tmp_path / "photo.png", (12, 16), len(mode), resize=resize)
+    how = {"size": (16, 12), "background": "#ff8000"}
+    image = eval(call.format(**how), names)  # noqa: S307 - the text of the card
+    expected = decode(tmp_path / "photo.png", (12, 16), len(mode), "#ff8000", resize=resize)
     np.testing.assert_array_equal(np.asarray(image).reshape(expected.shape), expected)
 
 

@@ -75,7 +75,9 @@ def test_a_classifier_and_its_export_resize_as_its_vectors_were(tmp_path):
     for number in range(20):
         draw(number).resize((40, 90)).save(folder / f"{number}.png")
     small.network((16, 16, 3)).save(tmp_path / "encoder.keras")
-    vectors = barlow.embed(tmp_path / "encoder.keras", folder, resize="crop")
+    way = {"resize": "pad", "background": "black"}
+    barlow.vectors.write(tmp_path / "encoder.keras", folder, tmp_path / "x.parquet", **way)
+    vectors = barlow.vectors.read(tmp_path / "x.parquet")
     labels = [str(row % 2) if row < 12 else "" for row in range(len(vectors))]
     fitted = labelling.fit(vectors, labels)
     labelling.write(fitted, tmp_path / "classifier", tmp_path / "encoder.keras")
@@ -85,7 +87,7 @@ def test_a_classifier_and_its_export_resize_as_its_vectors_were(tmp_path):
         assert found.resize == vectors.resize
         np.testing.assert_allclose(found.vectors, fitted.probabilities, atol=1e-4)
     card_ = (exported.folder / "README.md").read_text("utf-8")
-    assert "ImageOps.fit(photo, (16, 16), Image.BICUBIC)" in card_
+    assert "ImageOps.pad(photo, (16, 16), Image.BICUBIC, 'black')" in card_
 
 
 def test_the_command_checks_it_and_refuses_what_is_there(made, exported):

@@ -92,10 +92,10 @@ def test_a_method_is_taken_against_the_rule_only_if_it_is_plainly_better():
     assert choice.method == "linear"
     choice = choosing.choose(held_out_of(good, good), numbers)
     assert (choice.method, "usually best" in choice.why) == ("both", True)
-    few = np.tile([0, 1], 5)  # 5 per class: the rule is the graph
+    few = np.tile(np.arange(5), 2)  # 2 per class: the rule is the graph
     strengths = np.full((2, 10, 1), 3.0)
     strengths[0, 0], strengths[1, 1] = 0.0, 1.0  # on one image better, on another one worse
-    first, second = strengths * logits_that_say(few, 1.0)
+    first, second = strengths * logits_that_say(few, 1.0, 5)
     hardly = HeldOut({"graph": first, "linear": -first, "both": 1.2 * second}, np.ones(10, bool))
     choice = choosing.choose(hardly, few)
     assert choice.log_loss["both"] < choice.log_loss["graph"]
@@ -135,6 +135,15 @@ def test_the_interval_reaches_to_what_the_other_images_seem_to_be():
     assert surer.high > same.high + 0.03
     assert less.low < same.low - 0.03
     assert {each.accuracy for each in (same, surer, less)} == {0.75}
+
+
+@pytest.mark.parametrize(("per_class", "says"), [(3, False), (4, True)])
+def test_the_accuracy_is_said_from_four_labels_per_class_on(per_class, says):
+    numbers = np.tile(np.arange(5), per_class)
+    held_out = held_out_of(*[logits_that_say(numbers, 3.0, 5)] * 2)
+    choice = choosing.choose(held_out, numbers)
+    assert choice.log_loss  # methods can be compared
+    assert (choosing.score(held_out, numbers, choice, np.empty((0, 5))) is not None) == says
 
 
 def test_too_few_labels_give_no_figures():

@@ -7,12 +7,14 @@ import string
 import unicodedata
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from clouds import collection
 from marking import marked
 from pyarrow import parquet
 
+from barlow import labelling
 from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
 from barlow.vectors.facts import content_of_file
@@ -167,11 +169,30 @@ def test_images_in_class_folders_are_found_by_name_or_by_content(photos, tmp_pat
         (tmp_path / "sorted" / label).mkdir(parents=True)
         for name, copy in copies.items():
             shutil.copy(tmp_path / "photos" / name, tmp_path / "sorted" / label / copy)
-    marked(255).save(tmp_path / "sorted" / "cat" / "3.png")  # a changed image of a known name
-    (tmp_path / "sorted" / "cat" / "3.png").rename(tmp_path / "sorted" / "cat" / "4.png")
     found, empty = read(photos, tmp_path / "sorted")
     assert empty == []
-    assert found == {"0.png": "cat", "1.png": "cat", "2.png": "dög", "3.png": "dög", "4.png": "cat"}
+    assert found == {"0.png": "cat", "1.png": "cat", "2.png": "dög", "3.png": "dög"}
+
+
+def test_another_image_of_the_same_last_name_in_class_folders_gets_no_label(photos, tmp_path):
+    for label, name in (("cat", "0.png"), ("dog", "1.png")):
+        (tmp_path / "sorted" / label).mkdir(parents=True)
+        shutil.copy(tmp_path / "photos" / name, tmp_path / "sorted" / label)
+    marked(255).save(tmp_path / "sorted" / "cat" / "4.png")  # of another camera
+    with pytest.warns(UserWarning, match=r"1 of 3 images in .* are left out, such as .*4\.png"):
+        found, _ = read(photos, tmp_path / "sorted")
+    assert found == {"0.png": "cat", "1.png": "dog"}
+
+
+def test_an_image_of_class_folders_that_was_edited_there_keeps_its_label(tmp_path):
+    names = ["cat/0.png", "dog/1.png"]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir()
+        marked(40 * number).save(tmp_path / name)
+    content = np.array([content_of_file(tmp_path / name) for name in names], object)
+    marked(99).save(tmp_path / "cat" / "0.png")
+    images = collection(np.eye(2), names, {"content": content})
+    assert read(images, tmp_path)[0] == {"cat/0.png": "cat", "dog/1.png": "dog"}
 
 
 def test_strangers_in_class_folders_are_left_out_and_counted(photos, tmp_path):
@@ -242,3 +263,82 @@ def test_what_a_classifier_predicted_is_not_taken_for_labels(images, tmp_path):
     )
     with pytest.raises(InvalidInput, match="has what a classifier predicted, no labels of yours"):
         reading.read(images, tmp_path / "predictions.csv")
+
+
+def test_labels_in_another_encoding_stay_apart_and_are_asked_about(images, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes("path,label\na/1.png,秋\na/2.png,食\nb/4.png,犬\n".encode("cp932"))
+    with pytest.warns(UserWarning, match="is not UTF-8.* save the list as CSV UTF-8"):
+        found, _ = read(images, path)
+    assert len({*found.values()}) == 3
+    path.write_bytes("path,label\na/1.png,кот\nb/4.png,пёс\n".encode("cp1251"))
+    with pytest.warns(UserWarning, match="a label is 'êîò'"):
+        read(images, path)
+
+
+def test_a_label_with_a_comma_is_not_cut(images, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\na/1.png,dog\na/2.png,dog, black\n")
+    with pytest.raises(InvalidInput, match=r"Line 3 of .* more cells .*: ' black'. Put a text"):
+        read(images, path)
+    path.write_text(',path,label\n0,a/1.png,dog\n1,a/2.png,"dog, black"\n')  # as pandas writes it
+    assert read(images, path)[0] == {"a/1.png": "dog", "a/2.png": "dog, black"}
+
+
+def test_of_two_columns_of_labels_the_first_counts(images, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label,label\na/1.png,dog,\na/2.png,cat,dog\n")
+    assert read(images, path)[0] == {"a/1.png": "dog", "a/2.png": "cat"}
+
+
+def test_whole_numbers_are_the_same_however_a_program_wrote_them(images, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\na/1.png,1.0\na/2.png,0.0\nb/1.png,1\nb/4.png,\na/1.png,1\n")
+    assert read(images, path)[0] == {"a/1.png": "1", "a/2.png": "0", "b/1.png": "1"}
+    path.write_text("path,label\na/1.png,1.0\na/2.png,1.1\n")  # versions, not numbers
+    assert read(images, path)[0] == {"a/1.png": "1.0", "a/2.png": "1.1"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([b"cat", b"", b"dog", b"", b""]),
+        np.array(["cat", np.nan, "dog", np.nan, np.nan]),  # NumPy makes texts of them
+        ["cat", None, "dog", float("nan"), ""],
+        pd.Series(["cat", None, "dog", None, None], index=NAMES).sample(frac=1, random_state=3),
+        pd.Series({"b/1.png": "dog", "a/1.png": "cat"}),
+        pd.Series(["cat", None, "dog", None, None], index=[7, 3, 1, 0, 2]),
+        {"a/1.png": b"cat", "b/1.png": "dog"},
+    ],
+)
+def test_labels_of_programs_are_those_that_were_meant(labels, images):
+    assert read(images, labels)[0] == {"a/1.png": "cat", "b/1.png": "dog"}
+
+
+def test_minus_one_is_no_label_in_a_mapping_either(images):
+    labels = {"a/1.png": 0, "a/2.png": 1, "b/1.png": -1}
+    assert read(images, labels) == ({"a/1.png": "0", "a/2.png": "1"}, ["b/1.png"])
+
+
+@pytest.mark.parametrize("labels", ["", zip("ab", "cd", strict=True), {"a", "b"}, 3])
+def test_what_cannot_be_labels_is_shown(labels, images):
+    with pytest.raises(InvalidInput, match=r"one for every image. Received: "):
+        read(images, labels)
+
+
+def test_a_path_of_another_folder_is_not_the_image_of_its_last_name():
+    images = collection(np.eye(4), ["1.png", "2.png", "sub/a/3.png", "4.png"])
+    expected = {"1.png": "cat", "2.png": "dog"}
+    assert read(images, {"/home/me/1.png": "cat", "/home/me/2.png": "dog"})[0] == expected
+    assert read(images, {"/home/me/1.png": "cat", "2.png": "dog"})[0] == expected
+    for strange in ({"sub/a/1.png": "cat", "2.png": "dog"}, {"x/1.png": "cat", "y/2.png": "dog"}):
+        with pytest.raises(InvalidInput, match=f"not in the collection: {next(iter(strange))}"):
+            read(images, strange)
+
+
+def test_images_of_one_name_are_refused_where_labels_are_given_by_name():
+    images = collection(np.eye(4), ["a.png", "b.png", "a.png", "c.png"])
+    for ask in (lambda: labelling.suggest(images, 2), lambda: read(images, {"b.png": "cat"})):
+        with pytest.raises(InvalidInput, match=r"2 images of the collection are called a\.png"):
+            ask()
+    assert labelling.fit(images, ["cat", "cat", "dog", ""]).classes == ("cat", "dog")

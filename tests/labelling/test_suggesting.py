@@ -135,10 +135,30 @@ def test_labels_of_the_collection_itself_are_no_list():
     assert labelling.suggest(own, 5).listed == []
 
 
-@pytest.mark.parametrize("n", [0, -3])
+@pytest.mark.parametrize("n", [0, -3, 1.5, "5", None])
 def test_at_least_one_image_is_asked_for(n):
-    with pytest.raises(InvalidInput, match=f"at least 1. Received: {n}"):
+    with pytest.raises(InvalidInput, match=f"at least 1. Received: {n!r}"):
         labelling.suggest(collection(np.eye(5)), n)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "1", None])
+def test_a_seed_is_one_that_numpy_takes(seed):
+    images = collection(np.eye(5))
+    for ask in (
+        labelling.suggest,
+        lambda *_, seed: labelling.fit(images, list("ab   "), seed=seed),
+    ):
+        with pytest.raises(InvalidInput, match=r"`seed` is a whole number from 0 to 4294967295"):
+            ask(images, 2, seed=seed)
+    labelling.suggest(images, 1, {"3.png": "a"}, seed=2**32 - 1)
+
+
+def test_rows_that_are_there_twice_are_no_more_images(tmp_path):
+    images = collection(np.eye(5))
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\n1.png,a\n2.png,b\n1.png,a\n2.png,b\n2.png,b\n")
+    labelling.suggest(images, 1, path).write(path)
+    assert path.read_text().splitlines()[:3] == ["path,label", "1.png,a", "2.png,b"]
 
 
 def test_a_list_has_what_was_given_and_then_what_is_new(tmp_path):
@@ -180,6 +200,7 @@ def test_a_list_in_another_form_whose_labels_stay_is_replaced(content, tmp_path)
         b"path,label\n1,\n2,\n3,\n4,\n5,\n6,\n",  # more rows
         b"path\n7.png\n",
         b"path,label,note\n7.png,a,look again\n",
+        b"path,label\n7.png,a,look again\n",
         b"PK\3\4\0",
         b"my shopping",
         b"",

@@ -173,7 +173,7 @@ def test_a_dataset_hears_of_its_epochs():
 
 def test_a_check_that_fails_is_a_warning_and_one_that_refuses_is_not():
     class Views(ImageViews):
-        def check(self, images):
+        def check(self, images, values_are_known=False):
             raise self.error
 
     model = make_model(Views(Recipe(brightness=0.5)))

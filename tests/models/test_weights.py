@@ -261,3 +261,34 @@ def test_settings_refuse_weights_that_an_encoder_cannot_have(
     pathlib.Path("own.keras").touch()
     with pytest.raises(InvalidInput, match=words):
         barlow.Settings(encoder=encoder, weights=weights)
+
+
+def test_the_whole_model_of_a_run_is_no_encoder(tmp_path):
+    encoder = small.network(SHAPE)
+    model = barlow.BarlowTwins(encoder, (8, 8))
+    model((photos(2, *SHAPE), photos(2, *SHAPE)))
+    model.save(tmp_path / "model.keras")
+    path = str(tmp_path / "model.keras")
+    for use in (
+        lambda: models.encoder(path, SHAPE),
+        lambda: models.encoder("small:network", SHAPE, path),
+        lambda: barlow.embed(path, photos(2, *SHAPE)),
+    ):
+        with pytest.raises(InvalidInput, match=r"holds no encoder, but a BarlowTwins.*encoder\.ke"):
+            use()
+
+
+def test_a_part_of_a_file_is_said_to_be_one(tmp_path):
+    small.network(SHAPE).save(tmp_path / "whole.keras")
+    path = tmp_path / "part.keras"
+    path.write_bytes((tmp_path / "whole.keras").read_bytes()[:-100])
+    for use in (
+        lambda: models.encoder(str(path), SHAPE),
+        lambda: models.encoder("small:network", SHAPE, str(path)),
+        lambda: barlow.embed(path, photos(2, *SHAPE)),
+    ):
+        with pytest.raises(InvalidInput, match="only a part of one"):
+            use()
+    assert models.image_size_of_weights(str(path)) is None
+    assert models.image_size_of_weights(str(tmp_path / "whole.keras")) == SHAPE[:2]
+    assert models.image_size_of_weights("some.weights.h5") is None

@@ -1,6 +1,7 @@
 """A training in a given time: the plan is the most that fits, is made once, and changes nothing."""
 
 import dataclasses
+import errno
 import os
 import signal
 import types
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pictures import draw
 
 import barlow
-from barlow import data, runs
+from barlow import backend, data, runs
 from barlow.errors import InvalidInput
 from barlow.training import planning
 
@@ -94,6 +95,67 @@ def test_a_training_in_a_time_is_the_one_of_the_epochs_that_fit(quick, tmp_path)
         barlow.pretrain(IMAGES, run, dataclasses.replace(timed, minutes=6), resume=True)
 
 
+@pytest.fixture
+def promising(quick, monkeypatch):
+    """Half precision is tried, wherever this runs."""
+    monkeypatch.setattr(planning, "_PROMISES", 0.0)
+
+
+def test_half_precision_is_taken_where_its_steps_are_faster(promising, monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "_GAIN", 0.0)
+    timed = barlow.Settings(batch_size=50, projector=(8, 8), minutes=60)
+    run = barlow.pretrain(IMAGES, tmp_path / "timed", timed, [After()])
+    config = runs.read_config(run)
+    assert config["dtype_policy"] == "mixed_bfloat16"
+    assert "times as fast" in config["reasons"]["dtype_policy"]
+    assert keras.config.dtype_policy().name == "float32"  # as it was
+    assert all(weights.dtype == "float32" for weights in runs.load_encoder(run).get_weights())
+    # It is the training that has this precision, and it stands.
+    other = dataclasses.replace(
+        timed, minutes=None, epochs=config["epochs"], dtype_policy="mixed_bfloat16"
+    )
+    same = barlow.pretrain(IMAGES, tmp_path / "epochs", other, [After()])
+    for one, two in zip(
+        *(runs.load_encoder(each).get_weights() for each in (run, same)), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+    barlow.pretrain(IMAGES, run, timed, [After()], resume=True)
+    assert runs.read_config(run) == config
+    given = dataclasses.replace(timed, dtype_policy="float32")
+    with pytest.raises(InvalidInput, match="dtype_policy is 'mixed_bfloat16' in the run and 'flo"):
+        barlow.pretrain(IMAGES, run, given, resume=True)
+
+
+@pytest.mark.once
+def test_a_precision_that_is_not_faster_is_not_taken(promising, monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "_GAIN", np.inf)
+    timed = barlow.Settings(batch_size=50, projector=(8, 8), minutes=60)
+    run = barlow.pretrain(IMAGES, tmp_path / "run", timed, [After()])
+    assert runs.read_config(run)["dtype_policy"] == "float32"
+    assert "dtype_policy" not in runs.read_config(run)["reasons"]
+
+
+@pytest.mark.once
+def test_a_device_without_half_precision_trains_without_it(quick, monkeypatch, tmp_path):
+    def fails():
+        raise TypeError("BFloat16 is not supported")
+
+    monkeypatch.setattr(planning, "_half_precision_promises", fails)
+    timed = barlow.Settings(batch_size=50, projector=(8, 8), minutes=60)
+    with pytest.warns(UserWarning, match=r"stays in float32. TypeError: BFloat16 is not"):
+        run = barlow.pretrain(IMAGES, tmp_path / "run", timed, [After()])
+    assert runs.read_config(run)["dtype_policy"] == "float32"
+
+
+@pytest.mark.once
+def test_a_precision_that_is_given_is_not_open():
+    assert planning._precision_is_open(barlow.Settings())
+    assert not planning._precision_is_open(barlow.Settings(dtype_policy="float32"))
+    assert not planning._precision_is_open(SETTINGS)  # an encoder of the user's own
+    with backend.keras_defaults("mixed_float16"):
+        assert not planning._precision_is_open(barlow.Settings())
+
+
 def test_an_interrupt_while_it_is_planned_ends_it_all(tmp_path, monkeypatch):
     class Interrupted(planning._Watch):
         def on_epoch_begin(self, epoch, logs=None):
@@ -105,6 +167,33 @@ def test_an_interrupt_while_it_is_planned_ends_it_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         barlow.pretrain(IMAGES, tmp_path / "run", dataclasses.replace(SETTINGS, minutes=5))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.once
+def test_an_interrupt_at_the_end_of_an_epoch_of_the_plan_is_not_lost(tmp_path, monkeypatch):
+    together = planning._together
+
+    def interrupted(value):
+        os.kill(os.getpid(), signal.SIGINT)
+        return together(value)
+
+    monkeypatch.setattr(planning, "_together", interrupted)
+    monkeypatch.setattr(planning, "_ENOUGH", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        barlow.pretrain(IMAGES, tmp_path / "run", dataclasses.replace(SETTINGS, minutes=5))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.once
+def test_a_warm_up_is_compared_with_the_epochs_that_were_planned(quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "fitting", lambda costs, steps, seconds: 900)
+    timed = dataclasses.replace(SETTINGS, minutes=60, warmup_epochs=800)
+    run = barlow.pretrain(IMAGES, tmp_path / "run", timed, [After()])
+    assert (runs.read_config(run)["epochs"], runs.read_config(run)["warmup_epochs"]) == (900, 800)
+    too_many = dataclasses.replace(timed, warmup_epochs=900)
+    with pytest.raises(InvalidInput, match=r"900 epochs fit into 60 minutes .* Received: 900"):
+        barlow.pretrain(IMAGES, tmp_path / "other", too_many)
+    assert not (tmp_path / "other").exists()
 
 
 def test_too_little_time_is_refused_before_a_run_is_begun(quick, tmp_path):
@@ -137,9 +226,10 @@ def photos(tmp_path):
     return tmp_path
 
 
+@pytest.mark.once
 def test_an_open_size_is_halved_until_enough_steps_fit(photos, quick, monkeypatch, tmp_path):
     monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
-    settings = barlow.Settings(minutes=1, projector=(8, 8))
+    settings = barlow.Settings(minutes=60, projector=(8, 8))
     images = data.load(photos)
     labelled = dataclasses.replace(data.at_size(images, (64, 64)), labels=[0, 1] * 4)
     run = barlow.pretrain(images, tmp_path / "run", settings, [Ends()], probe=labelled)
@@ -154,6 +244,37 @@ def test_an_open_size_is_halved_until_enough_steps_fit(photos, quick, monkeypatc
     given = dataclasses.replace(settings, image_size=48)
     kept = barlow.pretrain(photos, tmp_path / "given", given, [Ends()])
     assert runs.read_config(kept)["image_shape"] == [48, 48, 3]
+
+
+@pytest.mark.once
+def test_a_size_that_fits_is_kept_where_trying_a_smaller_one_takes_too_long(
+    photos, quick, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
+    tried = []
+
+    def measure(images, *_):
+        tried.append(images.pixels.shape[1])
+        return planning.Costs(1.0, 0.0, 0.0, 10.0 if len(tried) == 1 else 10**6)
+
+    monkeypatch.setattr(planning, "measure", measure)
+    settings = barlow.Settings(minutes=60, projector=(8, 8), dtype_policy="float32")
+    run = barlow.pretrain(photos, tmp_path / "run", settings, [Ends()])
+    assert tried == [64, 32]
+    assert runs.read_config(run)["image_shape"] == [64, 64, 3]
+    assert runs.read_config(run)["epochs"] > 100
+
+
+@pytest.mark.once
+def test_a_temporary_folder_that_is_full_is_said_to_be_one(quick, monkeypatch, tmp_path):
+    def full(array, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(array))
+
+    monkeypatch.setattr(np, "savez", full)
+    timed = dataclasses.replace(SETTINGS, minutes=5)
+    with pytest.raises(OSError, match=r"temporary folder \(TMPDIR\). No space left on device"):
+        barlow.pretrain(IMAGES, tmp_path / "run", timed)
+    assert not (tmp_path / "run").exists()
 
 
 class Ends(keras.callbacks.Callback):

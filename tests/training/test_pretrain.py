@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from PIL import Image
 
 import barlow
 from barlow import data, models, runs
+from barlow.errors import InvalidInput
 
 TINY = {"epochs": 2, "batch_size": 64, "encoder": "small:network", "projector": (16, 16)}
 
@@ -52,6 +54,38 @@ def test_a_run_holds_everything_that_it_says(images, tmp_path):
         encoder.predict(images, verbose=0), model.encoder.predict(images, verbose=0), atol=1e-5
     )
     model.fit(images, batch_size=64, verbose=0)  # its optimizer is loaded, too
+
+
+@pytest.mark.once
+def test_pieces_larger_than_the_batch_are_the_batch(images, tmp_path):
+    settings = barlow.Settings(**{**TINY, "epochs": 1, "micro_batch_size": 10**9})
+    run = barlow.pretrain(images, tmp_path / "run", settings)
+    assert runs.read_config(run)["micro_batch_size"] == 10**9
+    assert keras.models.load_model(run / runs.MODEL).micro_batch_size is None
+
+
+@pytest.mark.once
+def test_what_ends_a_training_as_it_begins_leaves_a_place_for_the_next(
+    images, tmp_path, monkeypatch
+):
+    def fails(images):
+        raise OSError(28, "No space left on device")
+
+    settings = barlow.Settings(**{**TINY, "epochs": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("barlow.training.pretrain"), "fingerprint", fails)
+        with pytest.raises(OSError, match="No space left"):
+            barlow.pretrain(images, tmp_path / "run", settings)
+    barlow.pretrain(images, tmp_path / "run", settings, resume=True)
+    assert runs.is_complete(tmp_path / "run")
+
+
+@pytest.mark.once
+def test_several_steps_at_once_are_refused_where_keras_has_none(images, tmp_path):
+    settings = barlow.Settings(**{**TINY, "batch_size": 50, "steps_per_execution": 2})
+    with pytest.raises(InvalidInput, match="with TensorFlow and JAX, not with PyTorch"):
+        barlow.pretrain(images, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.once

@@ -1,16 +1,21 @@
 """The size of images, and how they came to it, are written in the run and kept everywhere."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from pictures import draw
+from PIL import Image
 from tiny import TINY
 
 import barlow
 from barlow import data, resizing, runs
 from barlow.errors import InvalidInput
 from barlow.training import planning
+
+# Files become arrays of one size before any backend sees them.
+pytestmark = pytest.mark.once
 
 TALL = (40, 90)
 
@@ -49,7 +54,7 @@ def test_a_run_of_before_there_was_a_choice_has_crops(pictures, tmp_path):
     for name in ("resize", "image_size"):
         del config[name]
     (run / runs.CONFIG).write_text(json.dumps(config))
-    assert resizing.of(run) == "crop"
+    assert resizing.of(run)["resize"] == "crop"
     barlow.pretrain(pictures, run, how, resume=True)
     padded = settings(image_size=24, resize="pad")
     with pytest.raises(InvalidInput, match=r"resize is 'crop' in the run and 'pad' now"):
@@ -57,9 +62,11 @@ def test_a_run_of_before_there_was_a_choice_has_crops(pictures, tmp_path):
 
 
 def test_a_file_of_a_run_and_its_export_resize_as_the_run(pictures, tmp_path):
-    run = barlow.pretrain(pictures, tmp_path / "run", settings(image_size=24, resize="pad"))
-    expected = barlow.embed(run, pictures).vectors
+    dark = data.load(pictures, (24, 24), resize="pad", background="black")
+    run = barlow.pretrain(dark, tmp_path / "run", settings(resize="pad"))
+    expected = barlow.embed(run, dark).vectors
     exported = barlow.export.write(run, format="keras")
+    assert "'black'" in (exported.folder / "README.md").read_text()
     for file in (run / runs.ENCODER, exported.file):
         found = barlow.embed(file, pictures)
         assert found.resize == resizing.RESIZES["pad"]
@@ -72,13 +79,13 @@ def test_what_other_programs_wrote_beside_an_encoder_says_nothing(tmp_path):
     (tmp_path / "encoder.keras").touch()
     for text in ("", "[]", "{}", "3", '{"resize": 32}', '{"resize": ["pad"]}', '{"resize": "x"}'):
         (tmp_path / "export.json").write_text(text)
-        assert resizing.of(tmp_path / "encoder.keras") == resizing.RESIZE
+        assert resizing.of(tmp_path / "encoder.keras") == resizing.RECOMMENDED
 
 
 def test_images_that_were_read_already_keep_their_way(pictures, tmp_path):
     images = data.load(pictures, (24, 24), resize="stretch")
     run = barlow.pretrain(images, tmp_path / "run", settings())
-    assert resizing.of(run) == "stretch"
+    assert resizing.of(run)["resize"] == "stretch"
     with pytest.raises(InvalidInput, match=r"read by stretched.*wants them by padded.*'pad'"):
         barlow.pretrain(images, tmp_path / "other", settings(resize="pad"))
     with pytest.raises(InvalidInput, match=r"image_size=32, and images of 24 x 24"):
@@ -105,10 +112,91 @@ def test_an_estimator_resizes_paths_as_its_settings_say(pictures):
 def test_an_estimator_keeps_its_size_whatever_fits_into_the_minutes(pictures, monkeypatch):
     monkeypatch.setattr(planning, "_ENOUGH", 0.01)
     monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
+    monkeypatch.setattr(planning, "fitting", lambda costs, steps, seconds: 1)
     paths = sorted(pictures.iterdir())
     for path in paths:
         draw(0, 96).save(path)  # of which 64 pixels are recommended
-    short = barlow.Settings(minutes=0.5, projector=(8, 8))
+    short = barlow.Settings(minutes=60, projector=(8, 8))
     learned = barlow.estimator.BarlowTransformer(settings=short).fit(paths[:2])
     assert learned.encoder_.input_shape[1:] == learned.input_shape_ == (64, 64, 3)
     assert len(learned.transform(paths)) == len(paths)
+
+
+def test_the_background_is_part_of_the_run(pictures, tmp_path):
+    how = settings(image_size=24, resize="pad")
+    dark = data.load(pictures, (24, 24), resize="pad", background="black")
+    run = barlow.pretrain(dark, tmp_path / "run", how)
+    assert runs.read_config(run)["background"] == "black"
+    assert runs.reading(run) == {
+        "image_size": (24, 24),
+        "channels": 3,
+        "resize": "pad",
+        "background": "black",
+    }
+    expected = barlow.embed(run, dark).vectors
+    barlow.vectors.write(run, pictures, tmp_path / "x.parquet")
+    found = barlow.vectors.read(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(found.vectors, expected)
+    images = barlow.vectors.images_of(found, [0])
+    np.testing.assert_array_equal(images.pixels[:], dark.pixels[:1])
+    barlow.pretrain(pictures, run, how, resume=True)
+    light = data.load(pictures, (24, 24), resize="pad")
+    with pytest.raises(InvalidInput, match="background is 'black' in the run and 'white' now"):
+        barlow.pretrain(light, run, how, resume=True)
+
+
+def test_images_that_were_read_in_another_way_are_refused(pictures, tmp_path):
+    run = barlow.pretrain(pictures, tmp_path / "run", settings(image_size=24, resize="pad"))
+    for options in ({"resize": "crop"}, {"resize": "pad", "background": "black"}):
+        others = data.load(pictures, (24, 24), **options)
+        with pytest.raises(InvalidInput, match=r"Read them alike: .*runs.reading"):
+            barlow.embed(run, others)
+    how = settings(image_size=24, resize="crop")
+    labelled = dataclasses.replace(data.load(pictures, (24, 24), resize="pad"), labels=[0, 1] * 3)
+    with pytest.raises(InvalidInput, match=r"images of the probe .*Read them alike"):
+        barlow.pretrain(pictures, tmp_path / "other", how, probe=labelled)
+    assert not (tmp_path / "other").exists()
+
+
+def test_images_of_an_open_size_get_that_of_the_encoder(pictures, tmp_path):
+    run = barlow.pretrain(pictures, tmp_path / "run", settings(image_size=24))
+    found = barlow.embed(run, data.load(pictures))  # 40 pixels
+    np.testing.assert_array_equal(found.vectors, barlow.embed(run, pictures).vectors)
+    with pytest.raises(InvalidInput, match=r"\(24, 24, 3\).*\(32, 32, 3\). Read them so: "):
+        barlow.embed(run, data.load(pictures, (32, 32)))
+    again = barlow.pretrain(data.load(pictures), tmp_path / "again", settings(image_size=24))
+    assert runs.image_shape(again) == (24, 24, 3)
+
+
+@pytest.mark.parametrize("start", ["from_run", "weights"])
+def test_who_starts_from_weights_gets_images_of_their_size(start, pictures, tmp_path, monkeypatch):
+    cheap = planning.Costs(1.0, 1.0, 0.0, 0.0)
+    monkeypatch.setattr(planning, "measure", lambda *_: cheap)
+    monkeypatch.setattr(planning, "_FEW_STEPS", 10**9)
+    for path in pictures.iterdir():
+        draw(0, 96).save(path)  # of which 64 pixels are recommended
+    conv = {"encoder": "auto", "dtype_policy": "float32"}
+    run = barlow.pretrain(pictures, tmp_path / "run", settings(**conv, image_size=72))
+    ways = {"from_run": run} if start == "from_run" else {}
+    given = {"weights": str(run / runs.ENCODER)} if start == "weights" else {}
+    timed = settings(**conv, **given, epochs=None, minutes=0.1)  # two epochs
+    for name, how, images in (
+        ("epochs", settings(**conv, **given), pictures),
+        ("minutes", timed, data.load(pictures)),
+    ):
+        barlow.pretrain(images, tmp_path / name, how, **ways)
+        assert runs.image_shape(tmp_path / name) == (72, 72, 3)
+
+
+def test_dark_image_files_are_what_they_say(tmp_path):
+    folder = tmp_path / "dark"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(6):  # from 0 to 12 of 255: an array of these could be classes
+        pixels = random.integers(0, 13, (24, 24, 3)).astype("uint8")
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    with pytest.warns(UserWarning, match="nearly black"):
+        run = barlow.pretrain(folder, tmp_path / "run", settings())
+    assert runs.is_complete(run)
+    with pytest.raises(InvalidInput, match="classes, or few shades"):
+        barlow.pretrain(data.load(folder).pixels, tmp_path / "other", settings())

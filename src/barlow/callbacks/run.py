@@ -56,7 +56,7 @@ def usual(
     shown = None
     with errors.as_warning("The run has no rank of the features, and no pictures of them"):
         shown = data.in_memory(chosen[:_PICTURES])
-        watching.append(Rank(shown.pixels, every=every))
+        watching.append(Rank(shown, every=every))
     with errors.as_warning("The run has no logs for TensorBoard"):
         from barlow.callbacks.tensorboard import TensorBoard  # noqa: PLC0415 - if it can be
 

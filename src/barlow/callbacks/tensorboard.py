@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from barlow import backend, errors, losses, models, own
+from barlow import backend, data, errors, losses, models, own
 from barlow.callbacks.watch import check_every
 from barlow.embedding import embed
 from barlow.errors import InvalidInput
@@ -173,11 +173,12 @@ class TensorBoard(keras.callbacks.Callback):
         return ops.convert_to_numpy(losses.cross_correlation(za, zb))
 
     def _log_features(self) -> None:
+        images = data.Images(ops.convert_to_numpy(self._images))  # whose values are 0 .. 255
         # It writes files of its own, and no events.
         writer = SummaryWriter(self._log_dir, write_to_disk=False)
         with np.errstate(all="ignore"):  # its empty thumbnails are uninitialised memory
             writer.add_embedding(
-                embed(getattr(self.model, "encoder", self.model), self._images).vectors,
+                embed(getattr(self.model, "encoder", self.model), images).vectors,
                 metadata=None if self._labels is None else list(map(_line, self._labels)),
                 label_img=_thumbnails(self._images),
                 global_step=self._epoch,

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from barlow.cli import deliver, doctor, explore, find, judge, label, learn, show
+from barlow.cli import deliver, doctor, explore, find, foresee, judge, label, learn, show
 
 app = typer.Typer(
     help="Learn an image encoder from unlabelled data (Barlow Twins).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (learn, judge, explore, find, label, deliver, doctor):
+for group in (learn, foresee, judge, explore, find, label, deliver, doctor):
     group.add_to(app)
 
 

@@ -46,7 +46,7 @@ def embed(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images to embed at a time.")] = 256,
     max_pixels: options.MaxPixels = None,
-    background: options.Background = "white",
+    background: options.Background = None,
     pages: options.Pages = "first",
     split: options.Split = None,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from barlow.cli import options, show
+from barlow.paths import free_path
 
 if TYPE_CHECKING:
     from barlow.cli.candidates import Candidates
@@ -29,7 +30,7 @@ def evaluate(
     ],
     seed: options.Seed = 0,
     max_pixels: options.MaxPixels = None,
-    background: options.Background = "white",
+    background: options.Background = None,
     group_duplicates: Annotated[
         bool, typer.Option("--group-duplicates", help="Keep copies on one side of the split.")
     ] = False,
@@ -66,7 +67,7 @@ def _place(run: pathlib.Path) -> pathlib.Path:
     """A free place for the results of a run."""
     from barlow import runs  # noqa: PLC0415
 
-    return runs.free_path((run if run.is_dir() else run.parent) / runs.EVALUATION)
+    return free_path((run if run.is_dir() else run.parent) / runs.EVALUATION)
 
 
 def _check_writable(run: pathlib.Path) -> None:

@@ -96,6 +96,8 @@ def label(
 
     if (out is None) != check:
         raise InvalidInput("Give --out, the folder of the classifier; or --check alone.")
+    if check and (fine_tune or overwrite):
+        raise InvalidInput("--check only lists labels: leave --fine-tune and --overwrite out.")
     if out is not None:
         out = labelling.check_place(out, overwrite=overwrite)
     fitted = labelling.fit(vectors, labels, method=method, seed=seed, track=show.track)

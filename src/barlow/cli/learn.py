@@ -1,4 +1,4 @@
-"""Commands that learn, and that show what will be learned: demo, pretrain, recommend, views."""
+"""Commands that learn: demo, pretrain."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from barlow.cli import options, show
-from barlow.paths import as_path
+from barlow.paths import as_path, free_path
 from barlow.settings import Settings
 
 
@@ -16,10 +16,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     options.command(app, "demo")(demo)
     options.command(app, "pretrain")(pretrain)
-    options.command(app, "recommend")(recommend)
-    options.command(app, "recipe", hidden=True)(recommend)  # its former name, one more release
-    options.command(app, "views")(views)
-    options.command(app, "encoders")(encoders)
 
 
 @options.takes_settings("epochs", "seed")
@@ -33,7 +29,7 @@ def demo(
     from barlow import data, evaluation, runs  # noqa: PLC0415
     from barlow.cli.judge import judge  # noqa: PLC0415
 
-    out = as_path(out) if out else runs.free_path(pathlib.Path("runs/demo"))
+    out = as_path(out) if out else free_path(pathlib.Path("runs/demo"))
     runs.check_place(out)
     train, test = evaluation.split(data.digits(), seed=settings.seed)
     show.say(f"{len(train)} digits to learn from, their labels hidden; {len(test)} held out.")
@@ -66,7 +62,7 @@ def pretrain(
         ),
     ] = None,
     max_pixels: options.MaxPixels = None,
-    background: options.Background = "white",
+    background: options.Background = None,
     pages: options.Pages = "first",
     split: options.Split = None,
     devices: options.Devices = None,
@@ -79,9 +75,11 @@ def pretrain(
     from barlow.cli.reading import read  # noqa: PLC0415
     from barlow.training import inputs  # noqa: PLC0415
 
+    inputs.check_settings(settings, from_run)
     devices = _processes(devices)
     reading = inputs.reading(settings, out if resume and runs.is_run(out) else None)
-    reading |= {"max_pixels": max_pixels, "background": background, "pages": pages}
+    reading |= {"max_pixels": max_pixels, "pages": pages}
+    reading["background"] = background or reading["background"]
     images = read(sources, **reading, split=split)
     if images.labels is not None:
         show.say("Their labels play no part in training.")
@@ -93,80 +91,13 @@ def pretrain(
     _pretrain(images, out, settings, probe=labelled, **ways)
 
 
-@options.takes_settings("encoder", "weights", "image_size", "resize", "epochs", "batch_size")
-def recommend(
-    sources: options.Sources,
-    settings: Settings,
-    max_pixels: options.MaxPixels = None,
-    background: options.Background = "white",
-    pages: options.Pages = "first",
-    split: options.Split = None,
-) -> None:
-    """Show how `barlow pretrain` would train on these images, and why so."""
-    import barlow  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
-    from barlow.training import inputs  # noqa: PLC0415
-
-    reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    images = read(sources, **inputs.reading(settings), **reading)
-    recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
-    show.settings(dataclasses.asdict(recommended))
-
-
-@options.takes_settings("image_size", "resize", "views", "seed")
-def views(
-    sources: options.Sources,
-    settings: Settings,
-    out: Annotated[
-        pathlib.Path | None, typer.Option(help="Picture to write. [default: views.png]")
-    ] = None,
-    images: Annotated[int, typer.Option(min=2, help="Images to show.")] = 8,
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs of views of each.")] = 3,
-    max_pixels: options.MaxPixels = None,
-    background: options.Background = "white",
-    pages: options.Pages = "first",
-    split: options.Split = None,
-) -> None:
-    """Draw some images and random views of them: what the network trains on."""
-    from barlow import data, report, runs  # noqa: PLC0415
-    from barlow import views as rooms  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
-    from barlow.training import inputs  # noqa: PLC0415
-
-    reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    found = read(sources, **inputs.reading(settings), **reading)
-    shape = found.pixels.shape[1:]
-    name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
-    layer = rooms.ImageViews(name, seed=settings.seed)
-    chosen = data.in_memory(data.sample(found, images, settings.seed))
-    out = as_path(out) if out else runs.free_path(pathlib.Path("views.png"))
-    report.draw_views(chosen.pixels, layer, out, pairs)
-    show.say(f"Recipe {name}: {layer.recipe}")
-    show.say(f"Written to {out}")
-
-
-def encoders(
-    image_size: Annotated[int, typer.Option(min=8, help="Height and width of the images.")] = 224,
-) -> None:
-    """List the encoders that have a name, with their sizes."""
-    from barlow import models  # noqa: PLC0415
-
-    rows = []
-    for name in models.ENCODERS:
-        encoder = models.encoder(name, (image_size, image_size, 3))
-        rows.append((name, encoder.output_shape[1], f"{encoder.count_params() / 1e6:.2f}"))
-    headings = ("encoder", "features", "million weights")
-    show.table(headings, rows, "Also: the path of a .keras file, module:function, or hub:PRESET")
-    show.console.print(f"And of keras.applications: {', '.join(models.APPLICATIONS)}.")
-
-
 def _pretrain(images: Any, out: pathlib.Path, settings: Settings, **ways: Any) -> None:
     """Train with a bar on the terminal, and say how it ended."""
     import barlow  # noqa: PLC0415
     from barlow import runs  # noqa: PLC0415
     from barlow.cli.progress import TrainingProgress  # noqa: PLC0415
 
-    if settings.minutes is not None:
+    if settings.minutes is not None and not (ways.get("resume") and runs.is_run(out)):
         show.say(f"Planning how many epochs fit into {settings.minutes:g} minutes.")
     with TrainingProgress(out) as progress:
         run = barlow.pretrain(images, out, settings, callbacks=[progress], **ways)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from barlow import backend
+from barlow import backend, resizing
 from barlow.cli import show
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, check_seed
 from barlow.settings import Declaration, Settings
 
 Sources = Annotated[
@@ -31,7 +31,18 @@ LabelledSources = Annotated[
         ".tar archives; a folder that datasets saved; .npz or IDX file.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+
+
+def _seed(value: int) -> int:
+    """The seed; Typer's own bounds would name only the one that is exceeded."""
+    try:
+        check_seed(value)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from error
+    return value
+
+
+Seed = Annotated[int, typer.Option(callback=_seed, help="Seed of every random choice.")]
 MaxPixels = Annotated[
     int | None,
     typer.Option(
@@ -41,7 +52,11 @@ MaxPixels = Annotated[
     ),
 ]
 Background = Annotated[
-    str, typer.Option(help="Colour behind transparent images, a name or #rrggbb.")
+    str | None,
+    typer.Option(
+        help="Colour behind transparent images and beside padded ones, a name or #rrggbb.",
+        show_default=f"{resizing.BACKGROUND}, or that of the run",
+    ),
 ]
 Pages = Annotated[
     str, typer.Option(metavar="first|all", help="Pages of a TIFF, frames of an animation to take.")

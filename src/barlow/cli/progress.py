@@ -68,6 +68,7 @@ class TrainingProgress(keras.callbacks.Callback):
             config = runs.read_config(self._run)
             show.settings(config)
             self._epochs = config["epochs"]
+            self._steps_per_epoch = config["images"] // config["batch_size"]
             self._progress.start()
             self._task = self._progress.add_task("Training", total=self._epochs, status="")
 
@@ -78,7 +79,9 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar."""
         if self._task is not None:
-            done = self._epoch + (batch + 1) / self.params["steps"]
+            # The rest of an epoch that was interrupted is a `fit` of fewer steps.
+            before = self._steps_per_epoch - self.params["steps"]
+            done = self._epoch + (before + batch + 1) / self._steps_per_epoch
             self._progress.update(self._task, completed=done)
             self._steps += 1
             self._say_how_long(done)
@@ -104,7 +107,12 @@ class TrainingProgress(keras.callbacks.Callback):
 
 
 def _clock(seconds: float) -> str:
-    """The time of the clock in some seconds; with the day, if that is another one."""
+    """The time of the clock in some seconds; with the day and the year, if these are others."""
     now = datetime.datetime.now()
-    end = now + datetime.timedelta(seconds=seconds)
-    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%d %b %H:%M}"
+    try:
+        end = now + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return f"after the year {datetime.MAXYEAR}"
+    day = "" if end.date() == now.date() else "%d %b "
+    year = "" if end.year == now.year else "%Y "
+    return f"{end:{day}{year}%H:%M}"

@@ -57,8 +57,10 @@ def read_for(
     encoder = runs.load_encoder(run)
     height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
     size = None if height is None or width is None else (height, width)  # else the images' own
-    options = {"resize": resizing.of(run), **options}
-    shared, taken = {} if shared is None else shared, (size, channels, options["resize"])
+    given = {name: value for name, value in options.items() if value is not None}
+    options = {**resizing.of(run), **given}
+    taken = (size, channels, options["resize"], options["background"])
+    shared = {} if shared is None else shared
     if taken not in shared:
         shared[taken] = read(sources, size, channels=channels, **options)
     return encoder, shared[taken]

@@ -17,7 +17,7 @@ from barlow.text import printable
 if TYPE_CHECKING:
     from barlow import runs
 
-console = Console(markup=False)  # paths and messages may hold brackets
+console = Console(markup=False, emoji=False)  # paths and messages may hold [x] and :x:
 
 _SHOWN = 5  # images that could not be read
 
@@ -43,16 +43,33 @@ def errors(with_traceback: bool) -> Iterator[None]:
         no_backend = isinstance(error, ImportError) and error.name == "keras"
         mendable = isinstance(error, _MENDABLE) or no_backend
         message = str(error) if mendable else _bug(error, with_traceback)
+        if _is_out_of_memory(error):
+            mendable, message = True, _too_large(error)
         lines = "\n".join(map(printable, message.splitlines()))
         shown = Text.assemble(("Error: ", "red"), lines)
-        Console(stderr=True).print(shown, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(shown, soft_wrap=True)
         raise typer.Exit(2 if mendable else 1) from error
 
 
 def warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Show a warning without its place in the code; for ``warnings.showwarning``."""
     shown = Text.assemble((f"{category.__name__.removeprefix('User')}: ", "yellow"))
-    Console(stderr=True).print(shown.append(printable(message)), soft_wrap=True)
+    Console(stderr=True, emoji=False).print(shown.append(printable(message)), soft_wrap=True)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory, of the machine or of its GPU, was not enough."""
+    words = ("MemoryError", "out of memory", "allocate memory", "RESOURCE_EXHAUSTED")
+    text = f"{type(error).__name__}: {error}".lower()
+    return any(each.lower() in text for each in words)
+
+
+def _too_large(error: Exception) -> str:
+    return (
+        f"The memory is not enough. {str(error).partition(chr(10))[0]}\n"
+        "Smaller images (--image-size), or a few at a time (--batch-size, or --micro-batch-size "
+        "for the same loss) need less."
+    )
 
 
 def _bug(error: Exception, with_traceback: bool) -> str:

@@ -48,6 +48,9 @@ class Batches(keras.utils.PyDataset):
             every batch of ``batch_size`` images. Defaults to ``None``: the place of this process in
             a group of ``torch.distributed`` or ``jax.distributed``, or the whole batch.
 
+        values_are_known: Whether it is known that the values are 0 .. 255, as of image files,
+            however dark they are, so that ``fit`` does not refuse them. Defaults to False.
+
     Attributes:
         steps_per_epoch: Batches in an epoch.
         skipped: For every image that could not be read so far: why, by where it is.
@@ -81,6 +84,7 @@ class Batches(keras.utils.PyDataset):
         workers: int | None = None,
         ahead: int = 2,
         shard: tuple[int, int] | None = None,
+        values_are_known: bool = False,
     ):
         super().__init__()  # for Keras one worker, which asks for the batches in order
         if not 2 <= batch_size <= len(pixels):
@@ -102,6 +106,7 @@ class Batches(keras.utils.PyDataset):
         bounds = [batch_size * number // processes for number in (index, index + 1)]
         self._rows = range(*bounds)  # of a batch
         self.steps_per_epoch = len(pixels) // batch_size
+        self.values_are_known = values_are_known
         self.skipped: dict[str, str] = {}
         self._pixels, self._batch_size = pixels, batch_size
         self._start, self._ahead = start, ahead

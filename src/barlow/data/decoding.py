@@ -11,7 +11,7 @@ from barlow import own, pixels
 from barlow.data.formats import FORMATS, not_read
 from barlow.data.lazy import MAX_PIXELS, BadImage
 from barlow.errors import InvalidInput, extra
-from barlow.resizing import RESIZE, RESIZES, placed
+from barlow.resizing import BACKGROUND, RESIZE, RESIZES, placed
 
 with extra("cli", "Reading image files"):
     from PIL import Image, ImageColor, UnidentifiedImageError
@@ -129,7 +129,7 @@ def decode(
     file: File,
     image_size: tuple[int, int],
     channels: int,
-    background: str = "white",
+    background: str = BACKGROUND,
     max_pixels: int = MAX_PIXELS,
     deep: pixels.Scale = pixels.SIXTEEN_BITS,
     plain: pixels.Scale = pixels.EIGHT_BITS,
@@ -176,16 +176,18 @@ def decode(
         orientation = _orientation(image)
         to_height, to_width = image_size[::-1] if orientation >= 5 else image_size
         scale = {"L": plain}.get(image.mode, deep if image.mode in _DEEP else pixels.EIGHT_BITS)
-        box, part, corner = placed((width, height), (to_width, to_height), resize)
+        box, part, _ = placed((width, height), (to_width, to_height), resize)
         resized = _converted(image, mode, background, scale).resize(
             part, Image.Resampling.BICUBIC, box=box
         )
-        if part != (to_width, to_height):
-            page = Image.new(mode, (to_width, to_height), background)
-            page.paste(resized, corner)
-            resized = page
         if orientation in _UPRIGHT:
             resized = resized.transpose(_UPRIGHT[orientation])
+        if part != (to_width, to_height):
+            upright = (height, width) if orientation >= 5 else (width, height)
+            size = image_size[1], image_size[0]
+            page = Image.new(mode, size, background)
+            page.paste(resized, placed(upright, size, resize).corner)
+            resized = page
         return np.array(resized).reshape(*image_size, channels)
 
 
@@ -241,7 +243,8 @@ def _orientation(image: Image.Image) -> int:
     if "exif" not in image.info:  # Pillow turns TIFF itself; a PNG may have EXIF at its end
         return 1
     try:
-        return image.getexif().get(_ORIENTATION, 1)
+        found = image.getexif().get(_ORIENTATION, 1)
+        return found if found in _UPRIGHT else 1
     except Exception:  # damaged EXIF is no reason to lose the image
         return 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import pixels
+from barlow import pixels, resizing
 from barlow.data.lazy import LazyPixels
 from barlow.errors import InvalidInput
 
@@ -91,6 +91,11 @@ class Images:
                 f"Received: labels of shape {labels.shape}."
             )
         object.__setattr__(self, "labels", labels)
+
+    @property
+    def background(self) -> str:
+        """Colour behind transparent images, and beside those that are padded."""
+        return getattr(self.read, "keywords", {}).get("background", resizing.BACKGROUND)
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -1,6 +1,5 @@
 """Image files that a manifest lists: a text file, a table, or a Parquet file."""
 
-import csv
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -64,7 +63,7 @@ def read_rows(manifest: pathlib.Path) -> list[Row]:
     )
     try:
         rows = list(read(manifest))
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise InvalidInput(f"Cannot read the manifest {printable(manifest)}: {error}") from error
     if not rows:
         raise InvalidInput(f"The manifest {printable(manifest)} names no files.")
@@ -99,9 +98,9 @@ def _read_lines(manifest: pathlib.Path) -> Iterator[Row]:
 def _read_table(manifest: pathlib.Path) -> Iterator[Row]:
     columns, rows, lines = spreadsheets.read(manifest)
     path, label = columns_of(columns)
+    place, other = columns.index(path), columns.index(label) if label else None
     for row, line in zip(rows, lines, strict=True):
-        cells = dict(zip(columns, row, strict=True))
-        yield Row(cells[path], cells[label] if label else None, line)
+        yield Row(row[place], None if other is None else row[other], line)
 
 
 def _read_parquet(manifest: pathlib.Path) -> Iterator[Row]:
@@ -129,8 +128,9 @@ def columns_of(columns: Sequence[str]) -> tuple[str, str | None]:
     by_name = {name.lower(): name for name in reversed(columns)}  # the first of equals
     path = next((by_name[name] for name in _PATHS if name in by_name), None)
     if path is None:
+        received = ", ".join(filter(None, columns)) or "an empty file"
         raise InvalidInput(
             f"its first line must name a column `{_PATHS[0]}` (or {', '.join(_PATHS[1:])}), and "
-            f"may name a column `{_LABEL}`. Received: {', '.join(columns) or 'an empty file'}."
+            f"may name a column `{_LABEL}`. Received: {received}."
         )
     return path, by_name.get(_LABEL)

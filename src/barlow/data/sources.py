@@ -20,7 +20,7 @@ def load(
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
     *,
-    background: str = "white",
+    background: str = resizing.BACKGROUND,
     max_pixels: int = MAX_PIXELS,
     memory: int = MEMORY,
     pages: str = "first",

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def as_inputs(
     shape: Shape,
     check: Check,
     scale: pixels.Scale | None = None,
-    resize: str = resizing.RESIZE,
+    options: Mapping[str, str] = resizing.RECOMMENDED,
 ) -> tuple[data.Images, pixels.Scale]:
     """Inputs as an encoder takes them, and what brings their values to 0 .. 255.
 
@@ -34,7 +34,7 @@ def as_inputs(
         check: What checks rows.
         scale: What brought the values of the first inputs to 0 .. 255. Defaults to ``None``: these
             are the first.
-        resize: How image files come to their size, see :func:`barlow.data.load`.
+        options: How image files come to their size, as for :func:`barlow.data.load`.
 
     Raises:
         ValueError: If they are nothing that an encoder takes, or of another shape.
@@ -46,7 +46,7 @@ def as_inputs(
         )
     axes, is_image = x.ndim if hasattr(x, "ndim") else np.asarray(x).ndim, len(shape) == 3
     if axes == 1 and all(isinstance(path, str | os.PathLike) for path in x):
-        return _of_shape(_load([*x], shape, resize), shape), scale or pixels.EIGHT_BITS
+        return _of_shape(_load([*x], shape, options), shape), scale or pixels.EIGHT_BITS
     if axes < 3:
         x = check(x, dtype="numeric" if is_image else "float32")
         x = _unflattened(x, shape) if is_image else x
@@ -101,11 +101,11 @@ def check_read(skipped: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def _load(paths: list[Any], shape: Shape, resize: str) -> data.Images:
+def _load(paths: list[Any], shape: Shape, options: Mapping[str, Any]) -> data.Images:
     """Images of files, one each."""
     height, width, channels = shape if len(shape) == 3 else (None, None, None)
     size = None if height is None or width is None else (height, width)
-    images = data.load(paths, size, channels, resize=resize)
+    images = data.load(paths, size, channels, **options)
     check_read(images.skipped)
     if len(images) != len(paths):
         raise InvalidInput(

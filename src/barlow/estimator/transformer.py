@@ -119,14 +119,14 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             encoder, shape = self._given()
             least = 2 if encoder is None else 1
             check = functools.partial(validate_data, self, ensure_min_samples=least)
-            shape, resize = joined(shape, self._image_shape()), self._resizing()
-            inputs, scale = as_inputs(X, shape, check, resize=resize)
+            shape, reading = joined(shape, self._image_shape()), self._reading_options()
+            inputs, scale = as_inputs(X, shape, check, options=reading)
             if encoder is None:
                 encoder, loss = self._learn(inputs)
             else:
                 loss = []
         self.encoder_, self.loss_curve_ = encoder, loss
-        self._scale, self._resize = scale, resize
+        self._scale, self._reading = scale, reading
         self.input_shape_ = tuple(inputs.pixels.shape[1:])
         return self
 
@@ -141,7 +141,7 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         check_is_fitted(self, "encoder_")
         check = functools.partial(validate_data, self, reset=False)
-        inputs, _ = as_inputs(X, self.input_shape_, check, self._scale, self._resize)
+        inputs, _ = as_inputs(X, self.input_shape_, check, self._scale, self._reading)
         found = embed(self.encoder_, inputs, batch_size=self.batch_size)
         check_read(found.skipped)
         return found.vectors
@@ -201,12 +201,12 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         size = self.settings.image_size if self.settings else None
         return as_shape(self.image_shape) or (() if size is None else (size, size, None))
 
-    def _resizing(self) -> str:
+    def _reading_options(self) -> dict[str, str]:
         """How image files come to the size of the inputs."""
         if self.encoder is not None and not isinstance(self.encoder, keras.Model):
             return resizing.of(self.encoder)
         wanted = self.settings.resize if self.settings and self.encoder is None else "auto"
-        return resizing.RESIZE if wanted == "auto" else wanted
+        return resizing.RECOMMENDED | ({} if wanted == "auto" else {"resize": wanted})
 
     def _learn(self, inputs: data.Images) -> tuple[keras.Model, list[float]]:
         if isinstance(inputs.pixels, np.ndarray) and inputs.pixels.ndim == 2:

@@ -18,7 +18,7 @@ from barlow.text import printable
 
 RESIZED = {
     "crop": ("cut to their middle and resized", "ImageOps.fit(photo, {size}, Image.BICUBIC)"),
-    "pad": ("resized and padded", 'ImageOps.pad(photo, {size}, Image.BICUBIC, "white")'),
+    "pad": ("resized and padded", "ImageOps.pad(photo, {size}, Image.BICUBIC, {background!r})"),
     "stretch": ("resized, whatever their ratio,", "photo.resize({size}, Image.BICUBIC)"),
 }
 """How images came to their size, in words and with Pillow."""
@@ -138,7 +138,7 @@ Any number of images at a time. It saw photos {how} like this:
 
 ```text
 photo = Image.open("photo.jpg").convert("{mode}")
-image = {call.format(size=(width, height))}
+image = {call.format(size=(width, height), background=facts["background"])}
 images = np.asarray(image, "float32").reshape(1, {shape})
 ```
 """

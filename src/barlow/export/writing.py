@@ -99,7 +99,7 @@ def write(
             path.unlink()
         differences = checking.compare(folder, chosen, where)
         facts |= {
-            "resize": resizing.of(source) if source else resizing.RESIZE,
+            **(resizing.of(source) if source else resizing.RECOMMENDED),
             "classes": classes,
             "labelling": _figures(source) if classes else None,
             "differences": differences,

@@ -16,6 +16,8 @@ some are easier, some harder. How much, tells the difference of confidences (Gui
 images without labels than of those held out. It is right on some sets and too high on others, so
 the interval goes from the lower end of Wilson's of the lower one, with or without the difference,
 to the upper end of that of the higher one; both for half as many labels (a design effect of 2).
+With few labels per class each of them stands alone for its part of the images, and where it is held
+out, that part has none: what is left says too little, and nothing is said of the accuracy.
 """
 
 import math
@@ -31,10 +33,13 @@ from barlow.labelling.learning import HeldOut
 with errors.extra("cli", "Labelling"):
     from scipy.optimize import minimize_scalar
 
-FEW = 6
-"""Labels per class below which the graph is taken, unless another method is plainly better."""
+FEW = 2.5
+"""Labels per class below which the graph is taken, unless both together are plainly better."""
 
-_LEAST = 10  # labels of classes with at least two, to say anything of accuracy
+_FOR_ONE = 6  # labels per class from which on the regression alone is a choice
+
+_LEAST = 10  # labels of classes with at least two, to compare methods
+_TO_SCORE = 4  # labels per class, to say anything of accuracy
 _USUAL = {"graph": 1.0, "linear": 1.0, "both": 1.2}  # temperatures
 _WEIGHT = 10.0  # of the prior: 1 / variance of the logarithm
 _BOUNDS = (-2.5, 2.5)  # of the logarithm
@@ -97,8 +102,9 @@ def choose(held_out: HeldOut, numbers: NDArray[np.intp], method: str = "auto") -
     log_loss = {name: float(loss.mean()) for name, loss in losses.items()}
     if method != "auto":
         return Choice(method, found[method], "asked for", log_loss)
-    usual, others = ("graph", ["both"]) if per_class < FEW else ("both", ["graph", "linear"])
-    best = min([usual, *others], key=lambda name: log_loss[name])
+    usual = "graph" if per_class < FEW else "both"
+    choices = [usual, *(name for name in METHODS if per_class >= _FOR_ONE or name != "linear")]
+    best = min(choices, key=lambda name: log_loss[name])  # the usual one of equals
     gain = losses[usual] - losses[best]
     error = gain.std() / math.sqrt(len(gain))
     if gain.mean() > error:
@@ -122,7 +128,7 @@ def score(
         others: Probabilities of the images without labels, ``[images, classes]``; may be empty.
     """
     can = held_out.can
-    if not choice.log_loss:
+    if not choice.log_loss or len(numbers) < _TO_SCORE * len(np.unique(numbers)):
         return None
     known = numbers[can]
     sure = np.exp(log_softmax(held_out.logits[choice.method][can] / choice.temperature))

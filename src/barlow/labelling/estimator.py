@@ -72,7 +72,8 @@ class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
                 f"{self.classes_[0]!r}, 1 class in all."
             )
         vectors = X
-        if unlabelled is not None:
+        errors.check_seed(self.seed)
+        if unlabelled is not None and len(unlabelled):
             others = check_array(unlabelled, dtype="float32")
             if others.shape[1] != X.shape[1]:
                 raise errors.InvalidInput(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import neighbours, vectors
+from barlow import errors, neighbours, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, did_you_mean
 from barlow.labelling import choosing
@@ -16,7 +16,7 @@ from barlow.labelling import space as spaces
 from barlow.labelling.choosing import Choice, Scores
 from barlow.labelling.given import Given
 from barlow.labelling.heads import METHODS, Head
-from barlow.labelling.learning import Task, learn
+from barlow.labelling.learning import HeldOut, Task, learn
 from barlow.labelling.mistakes import Doubt, doubts
 from barlow.progress import Track, silent
 from barlow.text import printable
@@ -138,9 +138,9 @@ def fit(
         collection: File of vectors, or vectors of anything (:class:`barlow.Embeddings`).
         labels: CSV with the columns ``path`` and ``label``, another list, or a folder with one
             subfolder per class; several of these as a list of :class:`pathlib.Path`. A mapping
-            from names of images to labels. Or a label for every image, ``[images]``, where
-            ``None``, ``""``, NaN, and ``-1`` among whole numbers, are none. Defaults to ``None``:
-            the labels that the collection has.
+            from names of images to labels, or a series of pandas that has them as its index. Or a
+            label for every image, ``[images]``. ``None``, ``""``, NaN, and ``-1`` among whole
+            numbers, are none. Defaults to ``None``: the labels that the collection has.
         method: ``"graph"``, ``"linear"`` or ``"both"``, see :mod:`barlow.labelling.heads`. Defaults
             to ``"auto"``, see :mod:`barlow.labelling.choosing`.
         seed: Seed of folds and draws. Defaults to 0.
@@ -152,7 +152,7 @@ def fit(
     Raises:
         FileNotFoundError: If there is no file of vectors or of labels.
         InvalidInput: If the labels do not belong to the collection, or are all of one class; or if
-            a vector holds NaN or Inf.
+            the seed is not one of NumPy, or a vector holds NaN or Inf.
 
     Example:
         >>> images = barlow.data.digits()
@@ -165,8 +165,9 @@ def fit(
     if method not in ("auto", *METHODS):
         raise InvalidInput(
             f"`method` is auto, {', '.join(METHODS)}. Received: {method!r}."
-            f"{did_you_mean(method, METHODS)}"
+            f"{did_you_mean(str(method), METHODS)}"
         )
+    errors.check_seed(seed)
     embeddings = vectors.as_embeddings(collection)
     given = reading.read(embeddings, labels)
     check_classes(given)
@@ -183,6 +184,26 @@ def fit_some(
     track: Track = silent,
 ) -> Fitted:
     """As :func:`fit`, of labels that are read, from some images that have all labelled ones."""
+    head, choice, held_out = learned(embeddings, given, some, method, seed, track)
+    _, numbers = check_classes(given)
+    probabilities = head(embeddings.vectors)
+    others = np.delete(probabilities, given.rows, axis=0)
+    scores = choosing.score(held_out, numbers, choice, others)
+    graph = choosing.choose(held_out, numbers, "graph")
+    said = np.exp(choosing.log_softmax(held_out.logits["graph"] / graph.temperature))
+    said[~held_out.can] = np.nan
+    return Fitted(embeddings, given, head, choice, scores, probabilities, said)
+
+
+def learned(
+    embeddings: Embeddings,
+    given: Given,
+    some: "Some",
+    method: str = "auto",
+    seed: int = 0,
+    track: Track = silent,
+) -> tuple[Head, Choice, HeldOut]:
+    """The classifier alone, as :func:`fit_some` has it, and what it says of labels held out."""
     classes, numbers = check_classes(given)
     task = Task(
         embeddings.vectors[some.rows],
@@ -196,14 +217,7 @@ def fit_some(
     )
     head, held_out = learn(task, track)
     choice = choosing.choose(held_out, numbers, method)
-    head = head.with_choice(choice.method, choice.temperature)
-    probabilities = head(embeddings.vectors)
-    others = np.delete(probabilities, given.rows, axis=0)
-    scores = choosing.score(held_out, numbers, choice, others)
-    graph = choosing.choose(held_out, numbers, "graph")
-    said = np.exp(choosing.log_softmax(held_out.logits["graph"] / graph.temperature))
-    said[~held_out.can] = np.nan
-    return Fitted(embeddings, given, head, choice, scores, probabilities, said)
+    return head.with_choice(choice.method, choice.temperature), choice, held_out
 
 
 def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:

@@ -5,13 +5,8 @@ label for every image. Images are found by their names, and where these have cha
 content of their files. Labels are texts; an empty one is none.
 """
 
-import contextlib
-import csv
-import difflib
 import os
 import pathlib
-import re
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,19 +20,21 @@ from barlow.data.folder import list_folder
 from barlow.data.manifest import MANIFESTS, read_rows
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, did_you_mean
-from barlow.labelling.naming import Names, decoded
+from barlow.labelling.labels import (
+    NONE,
+    as_label,
+    of_array,
+    same,
+    warn_of_encoding,
+    warn_of_typos,
+)
+from barlow.labelling.naming import Names
 from barlow.paths import as_path
 from barlow.text import printable
 from barlow.vectors.facts import content_of_file
-from barlow.vectors.table import as_text
-
-NONE = ""
-"""Label of an image that has none."""
 
 _SHOWN = 5  # names in a message
-_MISSING = ("None", "nan", "NaT", "<NA>")  # as NumPy and pandas show it
 _LOOKED = 10_000  # names among which a near one is looked for
-_ASKED = 20  # classes of one image of which it is asked whether they are misspelt
 
 
 class Given(NamedTuple):
@@ -60,9 +57,10 @@ def read(embeddings: Embeddings, labels: Any) -> Given:
     Args:
         embeddings: The collection.
         labels: CSV (``path,label``), another manifest with labels, or a folder of class folders; or
-            several of these. A mapping from names of images to labels. Or a label for every image,
-            ``[images]``, where ``None``, ``""``, NaN, and ``-1`` among whole numbers, are none.
-            ``None``: those that the collection has, if any.
+            several of these. A mapping from names of images to labels, or a series of pandas that
+            has them as its index. Or a label for every image, ``[images]``. ``None``, ``""``, NaN,
+            and ``-1`` among whole numbers, are none. ``None`` for all: those that the collection
+            has, if any.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -74,26 +72,48 @@ def read(embeddings: Embeddings, labels: Any) -> Given:
         return _of(embeddings, [])
     if isinstance(labels, Given):
         return labels
-    if isinstance(labels, Mapping):
-        pairs = [(str(name), label, "") for name, label in labels.items()]
+    if isinstance(labels, Mapping) or _has_names(labels):
+        names, values = zip(*labels.items(), strict=True) if len(labels) else ((), ())
+        pairs = [(str(name), text, "") for name, text in zip(names, of_array(values), strict=True)]
         return _of(embeddings, _placed(embeddings, pairs, "the labels"))
     if _are_paths(labels):
         sources = [labels] if isinstance(labels, str | os.PathLike) else labels
         return _of(embeddings, [pair for each in sources for pair in _read(embeddings, each)])
-    values = np.asarray(labels, object)
-    if values.shape != (len(embeddings),):
+    shape = np.asarray(labels, object).shape
+    if shape != (len(embeddings),):
+        received = f"shape {shape} for {len(embeddings)} images" if shape else repr(labels)
         raise InvalidInput(
-            "Labels are a file, a folder, a mapping from names, or one for every image. Received: "
-            f"shape {values.shape} for {len(embeddings)} images."
+            "Labels are a file, a folder, a mapping from names, or a list or array with one for "
+            f"every image. Received: {received}."
         )
-    none = (NONE,) if any(isinstance(label, str) and label for label in values) else (NONE, "-1")
-    texts = map(as_label, values)
-    return _of(embeddings, [(row, text, "") for row, text in enumerate(texts) if text not in none])
+    texts = enumerate(of_array(labels))
+    return _of(embeddings, [(row, text, "") for row, text in texts if text != NONE])
+
+
+def _has_names(labels: Any) -> bool:
+    """Whether they are a series of pandas by the names of images, not one by row."""
+    index = getattr(labels, "index", ())
+    is_series = hasattr(labels, "items") and np.ndim(labels) == 1
+    return is_series and len(index) > 0 and all(isinstance(name, str) for name in index)
+
+
+def check_names(embeddings: Embeddings) -> None:
+    """Refuse a collection in which a name does not say which image is meant.
+
+    Raises:
+        InvalidInput: If two images have one name.
+    """
+    if len(set(embeddings.names)) < len(embeddings):
+        ((name, count),) = Counter(embeddings.names).most_common(1)
+        raise InvalidInput(
+            f"{count} images of the collection are called {printable(name)}, and labels are given "
+            "by name. Give every image a name of its own."
+        )
 
 
 def _are_paths(labels: Any) -> bool:
     if isinstance(labels, str | os.PathLike):
-        return True
+        return bool(os.fspath(labels))
     return isinstance(labels, Sequence) and all(isinstance(each, os.PathLike) for each in labels)
 
 
@@ -106,7 +126,9 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
     labels = np.full(len(embeddings), NONE, object)
     listed = np.zeros(len(embeddings), bool)
     written: dict[int, str] = {}
-    for row, label, where in placed:
+    placed = [*placed]
+    texts = same([label for _, label, _ in placed])
+    for (row, _, where), label in zip(placed, texts, strict=True):
         listed[row] = True
         if label == NONE or label == labels[row]:
             continue
@@ -116,40 +138,8 @@ def _of(embeddings: Embeddings, placed: Iterable[tuple[int, str, str]]) -> Given
                 f"{written[row]} and {printable(label)!r}{where}. Keep one of them."
             )
         labels[row], written[row] = label, where
-    _warn_of_typos(labels)
+    warn_of_typos(labels)
     return Given(labels, listed)
-
-
-def as_label(label: Any) -> str:
-    """A label as text; NaN and ``None``, as of an empty cell, are none.
-
-    However its accents are encoded it is the same label: folders of macOS have them apart from
-    their letters, spreadsheets together.
-    """
-    if not isinstance(label, str) and str(label) in _MISSING:
-        return NONE
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)  # a column of whole numbers with a gap
-    return unicodedata.normalize("NFC", as_text(decoded(str(label))).strip())
-
-
-def _warn_of_typos(labels: NDArray[np.object_]) -> None:
-    """Ask about classes of a single image that are called nearly like a larger one.
-
-    Names with digits are numbered, not misspelt; and many classes of one image are rare ones.
-    """
-    counts = Counter(labels[labels != NONE].tolist())
-    alike = {name.lower(): name for name in counts if counts[name] > 1 and len(name) > 2}
-    single = [name for name in counts if counts[name] == 1 and not re.search(r"\d", name)]
-    for name in single if len(single) <= _ASKED else ():
-        near = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.8)
-        if near:
-            meant = alike[near[0]]
-            warnings.warn(
-                f"Only one image is labelled {printable(name)!r}, and {counts[meant]} "
-                f"{printable(meant)!r}. Is it another class, or misspelt?",
-                stacklevel=4,
-            )
 
 
 Pair = tuple[str, Any, str]
@@ -170,7 +160,7 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
             f"Labels are a list ({', '.join(MANIFESTS)}) with the columns path and label, or a "
             f"folder with one subfolder per class. Received: {path}."
         )
-    _check_no_predictions(path)
+    _check_table(path)
     what = "row" if path.suffix.lower() == ".parquet" else "line"
     pairs = [
         (name, label, f" in {what} {line} of {printable(path)}")
@@ -181,6 +171,7 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
             f"{printable(path)} has no labels: it needs a column that is called `label`, empty "
             "where you do not know."
         )
+    warn_of_encoding((label for _, label, _ in pairs), printable(path))
     named = [pair for pair in pairs if pair[0] and pair[0].strip()]
     for name, label, where in pairs:
         if not (name and name.strip()) and as_label(label) != NONE:
@@ -188,20 +179,31 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
     return _placed(embeddings, named, printable(path))
 
 
-def _check_no_predictions(path: pathlib.Path) -> None:
-    """Refuse what a classifier said as if a person had.
+def _check_table(path: pathlib.Path) -> None:
+    """Refuse what a classifier said as if a person had, and cells that are in no column.
 
     Raises:
-        InvalidInput: If it is a list of predictions.
+        InvalidInput: If it is a list of predictions, or a row is longer than the named columns.
     """
-    columns: set[str] = set()
-    with contextlib.suppress(ValueError, csv.Error):  # reading the list says what is wrong
-        columns = {*spreadsheets.read(path).columns} if path.suffix.lower() == ".csv" else columns
-    if columns >= {"path", "label", "probability", "margin"}:
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return
+    try:
+        columns, rows, lines = spreadsheets.read(path)
+    except ValueError:  # reading the list says what is wrong
+        return
+    if {*columns} >= {"path", "label", "probability", "margin"}:
         raise InvalidInput(
             f"{printable(path)} has what a classifier predicted, no labels of yours. Copy the rows "
             "that you have looked at to your list (path,label)."
         )
+    last = max((place for place, name in enumerate(columns, 1) if name), default=len(columns))
+    for row, line in zip(rows, lines, strict=True):
+        if any(row[last:]):
+            raise InvalidInput(
+                f"Line {line} of {printable(path)} has more cells than there are columns: "
+                f"{printable(next(filter(None, row[last:])))!r}. Put a text with "
+                "a comma in quotes, or give the column of your notes a name."
+            )
 
 
 def _placed(
@@ -212,8 +214,13 @@ def _placed(
     Raises:
         InvalidInput: If an image is not in the collection.
     """
+    check_names(embeddings)
     names = Names(embeddings.names)
     rows = [names.find(name) for name, _, _ in pairs]
+    elsewhere = names.elsewhere(name for name, _, _ in pairs)
+    rows = [
+        None if name in elsewhere else row for (name, _, _), row in zip(pairs, rows, strict=True)
+    ]
     lost = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
     if lost:
         first = lost[0][0]
@@ -240,18 +247,22 @@ def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[i
             f"{printable(folder)} needs one subfolder per class, at least two of them, and no "
             "images beside these."
         )
+    check_names(embeddings)
     names = Names(embeddings.names)
     contents = [*embeddings.facts.get("content", ())]
     by_content = {content: row for row, content in reversed([*enumerate(contents)])}
     placed, lost = [], []
     for entry in entries:
         row = names.find(entry.name)
-        if by_content and isinstance(entry.file, pathlib.Path):
-            content = content_of_file(entry.file)
-            if row is None or contents[row] != content:  # another image may be called like it now
-                row = by_content.get(content, row)
         if row is None:
             row = names.find(entry.name.split("/", 1)[1])
+        if by_content and isinstance(entry.file, pathlib.Path):
+            content = content_of_file(entry.file)
+            if row is None or contents[row] != content:
+                # Called like it is not enough: every camera numbers from one. But an image that
+                # has the same whole path was edited there.
+                edited = row is not None and entry.name == embeddings.names[row]
+                row = by_content.get(content, row if edited else None)
         where = f" by {printable(folder / entry.name)}"
         (lost if row is None else placed).append((row, as_label(entry.label), where))
     if not placed:
@@ -263,7 +274,8 @@ def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[i
     if lost:
         warnings.warn(
             f"{len(lost)} of {len(entries)} images in {printable(folder)} are not in the "
-            f"collection and are left out, such as{lost[0][2].removeprefix(' by')}.",
+            f"collection and are left out, such as{lost[0][2].removeprefix(' by')}. Images are "
+            "found by their content where it is known, or by the same whole path. Embed these.",
             stacklevel=4,
         )
     return iter(placed)

@@ -11,7 +11,6 @@ class, of different clusters. Three are drawn at random: without these, labels w
 is easy, and the accuracy that they tell would be too high.
 """
 
-import csv
 import os
 import pathlib
 import warnings
@@ -21,13 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import errors, runs, spreadsheets, vectors
+from barlow import errors, spreadsheets, vectors
 from barlow.data.manifest import columns_of
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.labelling import given as reading
-from barlow.labelling.fitting import ENOUGH, fit_some, some_of
+from barlow.labelling.fitting import ENOUGH, learned, some_of
 from barlow.labelling.naming import Names
+from barlow.paths import replacing
 from barlow.progress import Track, silent
 
 with errors.extra("cli", "Labelling"):
@@ -74,7 +74,7 @@ class Suggestions(NamedTuple):
         rows = [*self.listed, *((each.path, reading.NONE) for each in self.images)]
         if path.exists():
             _check_kept(path, rows)
-        with runs.replacing(path) as temporary:
+        with replacing(path, alone=False) as temporary:
             spreadsheets.write(temporary, COLUMNS, rows)
         return path
 
@@ -101,8 +101,8 @@ def suggest(
         The images, one of each kind in turn.
 
     Raises:
-        InvalidInput: If ``n`` is below 1, all images are listed already, labels are not valid, or
-            a vector holds NaN or Inf.
+        InvalidInput: If ``n`` is below 1, all images are listed already, two have one name, labels
+            are not valid, or a vector holds NaN or Inf.
 
     Example:
         >>> digits = barlow.embed(barlow.models.encoder("conv", (8, 8, 1)), barlow.data.digits())
@@ -110,9 +110,13 @@ def suggest(
         >>> len(found.images), found.images[0].reason
         (5, 'typical')
     """
-    if n < 1:
-        raise InvalidInput(f"`n`, the number of images, must be at least 1. Received: {n}.")
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise InvalidInput(
+            f"`n`, the number of images, must be a whole one and at least 1. Received: {n!r}."
+        )
+    errors.check_seed(seed)
     embeddings = vectors.as_embeddings(collection)
+    reading.check_names(embeddings)
     given = reading.read(embeddings, [] if labels is None else labels)
     free = int(np.sum(~given.listed))
     if not free:
@@ -120,13 +124,13 @@ def suggest(
     n = min(n, free)
     # Another sample in every round: what is rare is in one of them.
     listed = np.flatnonzero(given.listed)
-    round_seed = seed + len(listed)
+    round_seed = (seed + len(listed)) % 2**32
     some = some_of(embeddings, listed, round_seed, max(ENOUGH, 2 * (n + len(listed))))
     classes = len(np.unique(given.labels[given.rows]))
     margins = None
     if classes > 1 and len(given.rows) >= _ENOUGH * classes:
-        fitted = fit_some(embeddings, given, some, seed=seed, track=track)
-        probabilities = np.sort(fitted.probabilities[some.rows])
+        head, _, _ = learned(embeddings, given, some, seed=seed, track=track)
+        probabilities = np.sort(head(embeddings.vectors[some.rows]))
         margins = probabilities[:, -1] - probabilities[:, -2]
     picker = _Picker(some.units, given.listed[some.rows], round_seed)
     picked = picker.pick(n, len(given.rows), classes, margins)
@@ -155,7 +159,7 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
     try:
         columns, there, _ = spreadsheets.read(path)
         paths, labels = columns_of(columns)
-    except (ValueError, csv.Error):
+    except ValueError:
         columns, there, paths, labels = [], [], "", None
     others = [place for place, name in enumerate(columns) if name not in (paths, labels)]
     if labels is None or any(row[place] for row in there for place in others):
@@ -164,7 +168,7 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
             "name for the new list (--out)."
         )
     known = [(row[columns.index(paths)], row[columns.index(labels)]) for row in there]
-    if len(known) > len(rows) or _lost(known, rows):
+    if len({name for name, _ in known}) > len(rows) or _lost(known, rows):
         raise FileExistsError(
             f"{path} is there already. If it has labels, give it as such (--labels {path.name}), "
             "and new images are added to it; else choose another name for the new list (--out)."

@@ -100,6 +100,7 @@ def fine_tune(
             f"held out to tell whether it is better. Received: {len(given.rows)} of "
             f"{len(fitted.classes)} classes."
         )
+    errors.check_seed(seed)
     keras.utils.set_random_seed(seed)
     collection, classes = fitted.embeddings, np.array(fitted.classes)
     model = vectors.encoder_of(collection, encoder)
@@ -176,6 +177,7 @@ def _lessons(
 
 def _pixels(collection: Embeddings, rows: NDArray[np.intp], images: Any) -> NDArray[Any]:
     found = vectors.images_of(collection, rows, images)
+    vectors.warn_of_changed(collection, rows, found)
     chunks = [chunk.pixels[:] for chunk, _ in data.read_in_order(found, 256) if len(chunk)]
     _check_all(sum(map(len, chunks)), len(rows))
     return np.concatenate(chunks)

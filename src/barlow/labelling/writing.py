@@ -16,7 +16,7 @@ from barlow import lock, own, resizing, runs, spreadsheets, vectors
 from barlow.errors import InvalidInput
 from barlow.labelling.fitting import Fitted, Prediction
 from barlow.labelling.model import as_model, from_vectors
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -72,16 +72,22 @@ def write(
         model = as_model(vectors.encoder_of(fitted.embeddings, encoder), fitted.head)
     else:
         model = from_vectors(fitted.embeddings.vectors.shape[1], fitted.head)
-    with lock.locked(out, f"A classifier is being written to {out}"):
-        with runs.replacing(out / MODEL) as temporary:
-            model.save(temporary)
-        rows = [
-            (each.path, each.label, f"{each.probability:.6f}", each.second, f"{each.margin:.6f}")
-            for each in fitted.predictions()
-        ]
-        with runs.replacing(out / PREDICTIONS) as temporary:
-            spreadsheets.write(temporary, Prediction._fields, rows)
-        runs.write_json(out / RESULTS, as_json(fitted))
+    rows = [
+        (each.path, each.label, f"{each.probability:.6f}", each.second, f"{each.margin:.6f}")
+        for each in fitted.predictions()
+    ]
+    # They replace those of before when all are written, the last one first: a spreadsheet that has
+    # the predictions open may not let them go, and then all stay.
+    with (
+        lock.locked(out, f"A classifier is being written to {out}"),
+        replacing(out / MODEL) as new_model,
+        replacing(out / RESULTS) as new_results,
+        replacing(out / PREDICTIONS) as new_predictions,
+    ):
+        model.save(new_model)
+        results = {**as_json(fitted), "background": _background(fitted, encoder)}
+        new_results.write_text(runs.as_json(results, indent=2) + "\n")
+        spreadsheets.write(new_predictions, Prediction._fields, rows)
     return Classifier(out, out / MODEL, takes_images)
 
 
@@ -102,7 +108,7 @@ def check_place(out: str | os.PathLike[str], *, overwrite: bool = False) -> path
             f"There is a classifier at {out} already. Replace it (--overwrite, overwrite=True) or "
             "choose another folder."
         )
-    if not is_classifier and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if not is_classifier and out.exists() and not runs.is_empty(out):
         raise FileExistsError(f"{out} exists and is no classifier. Choose another folder.")
     try:
         with lock.locked(out, f"A classifier is being written to {out}"):
@@ -114,6 +120,13 @@ def check_place(out: str | os.PathLike[str], *, overwrite: bool = False) -> path
             f"No classifier can be written at {out}: {error.strerror}. Choose another folder."
         ) from error
     return out
+
+
+def _background(fitted: Fitted, encoder: Any) -> str:
+    """Of the images, by what made the vectors, or by the run of the encoder."""
+    reading = fitted.embeddings.origin.get("reading", {})
+    beside = resizing.of(encoder) if isinstance(encoder, str | os.PathLike) else {}
+    return {**resizing.RECOMMENDED, **beside, **reading}["background"]
 
 
 def as_json(fitted: Fitted) -> dict[str, Any]:

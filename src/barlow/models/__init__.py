@@ -19,7 +19,9 @@ from barlow.models.encoders import (
 from barlow.models.kept import check_kept
 from barlow.models.projector import projector
 from barlow.models.statistics import normalizations, renew_statistics
+from barlow.models.weights import check_is_encoder, load
 from barlow.models.weights import copy as copy_weights
+from barlow.models.weights import image_size as image_size_of_weights
 
 _REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
 
@@ -27,15 +29,18 @@ __all__ = [
     "APPLICATIONS",
     "ENCODERS",
     "BarlowTwins",
+    "check_is_encoder",
     "check_kept",
     "check_weights",
     "copy_weights",
     "encoder",
     "find",
+    "image_size_of_weights",
     "is_file",
     "is_function",
     "is_hub",
     "is_transformer",
+    "load",
     "normalizations",
     "projector",
     "renew_statistics",

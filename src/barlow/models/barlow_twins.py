@@ -191,11 +191,12 @@ class BarlowTwins(keras.Model):
                 single entry has the highest rank.
         """
         check, many = getattr(self.views, "check", None), backend.device_count(self) > 1
+        known = getattr(x, "values_are_known", False)
         if callable(check) or many:
             first, x = first_inputs(x)
             if first is not None and callable(check):
                 with errors.as_warning("The first inputs are not checked", but=InvalidInput):
-                    check(first)
+                    check(first, True) if known else check(first)
             if many:
                 replicas.prepare(self, x, first, kwargs.get("batch_size"))
         backend.keep_freed_memory()

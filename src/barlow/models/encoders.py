@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import keras
 
 from barlow import backend
-from barlow.errors import InvalidInput, did_you_mean
+from barlow.errors import InvalidInput, did_you_mean, reason
 from barlow.models import weights as starts
 from barlow.models.applications import APPLICATIONS, application
 from barlow.models.conv import conv
@@ -168,9 +168,10 @@ def is_transformer(name: str) -> bool:
 
 def _loaded(path: str) -> keras.Model:
     try:
-        return keras.models.load_model(as_path(path), compile=False)  # its own loss plays no part
+        model = starts.load(as_path(path))
     except Exception as error:  # of whatever a damaged file leads Keras to
-        raise InvalidInput(f"Cannot load the encoder {path}. {_in_words(error)}") from error
+        raise InvalidInput(f"Cannot load the encoder {path}. {reason(error)}") from error
+    return starts.check_is_encoder(model, path)
 
 
 def _function(name: str) -> Callable[[ImageShape], keras.Model]:

@@ -52,6 +52,7 @@ def embed_by_pieces(
         ValueError: If a layer adds to the loss what depends on its inputs.
     """
     batch = ops.shape(keras.tree.flatten(inputs)[0])[0]
+    piece = min(piece, batch) if isinstance(batch, int) else piece
     count = (batch + piece - 1) // piece
     inputs = keras.tree.map_structure(lambda x: _padded(x, batch, count * piece), inputs)
     weights, states = model.trainable_variables, model.non_trainable_variables

@@ -2,6 +2,7 @@
 
 import pathlib
 import warnings
+import zipfile
 from typing import Any
 
 import keras
@@ -42,6 +43,51 @@ def check(weights: str, name: str) -> None:
         raise InvalidInput(f"There is no file of weights at {weights}.")
 
 
+def image_size(weights: str) -> tuple[int, int] | None:
+    """``(height, width)`` of the images of an encoder in a ``.keras`` file; ``None`` if it is open.
+
+    Args:
+        weights: As given; whether it can be read, :func:`take` says.
+    """
+    if not weights.endswith(".keras"):
+        return None
+    try:
+        shape = load(as_path(weights)).input_shape
+    except Exception:  # whatever a damaged file leads Keras to
+        return None
+    height, width = shape[1:3] if len(shape) == 4 else (None, None)
+    return None if height is None or width is None else (height, width)
+
+
+def load(path: pathlib.Path) -> keras.Model:
+    """The model in a ``.keras`` file; how it was compiled plays no part.
+
+    Raises:
+        InvalidInput: If it is none, or not whole: Keras says that there is no such file.
+    """
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise InvalidInput(f"This is no .keras file, or only a part of one: {path}")
+    return keras.models.load_model(path, compile=False)
+
+
+def check_is_encoder(model: keras.Model, source: object) -> keras.Model:
+    """The model, if it has one input, as encoders have.
+
+    Args:
+        model: As it was loaded.
+        source: Where it is from, for the message.
+
+    Raises:
+        InvalidInput: If it has not, as the whole model of a run.
+    """
+    if hasattr(model, "input_shape"):
+        return model
+    raise InvalidInput(
+        f"{source} holds no encoder, but a {type(model).__name__}. Take a model from images to "
+        "vectors, such as the encoder.keras of a run."
+    )
+
+
 def take(encoder: keras.Model, weights: str, name: str) -> None:
     """Give an encoder its weights.
 
@@ -56,20 +102,20 @@ def take(encoder: keras.Model, weights: str, name: str) -> None:
     if weights == IMAGENET:
         _set(encoder, imagenet(name, encoder.input_shape[1:]))
         return
-    path = as_path(weights)
+    path, other = as_path(weights), None
     try:
         if weights.endswith(".keras"):
-            copy(encoder, keras.models.load_model(path, compile=False), weights)
+            other = load(path)
         else:
             _load(encoder, path)
-    except InvalidInput:
-        raise
     except Exception as error:  # of a damaged file, or one of another network
         why = reason(error).partition(" Example error")[0].rstrip(".")
         raise InvalidInput(
             f"The encoder {name} cannot take its weights from {weights}. {why}. The file must be "
             "whole, and its weights those of this network for as many channels."
         ) from error
+    if other is not None:
+        copy(encoder, check_is_encoder(other, weights), weights)
 
 
 def copy(encoder: keras.Model, other: keras.Model, source: object) -> None:
@@ -91,7 +137,7 @@ def copy(encoder: keras.Model, other: keras.Model, source: object) -> None:
             f"The encoder of {source} does not fit: its {len(given)} weights and the "
             f"{len(expected)} of this encoder have different shapes. It takes images of shape "
             f"{other.input_shape[1:]}, this one {encoder.input_shape[1:]}: choose the same encoder "
-            "and image size."
+            "(--encoder) and the same size of images (--image-size)."
         )
     _set(encoder, other.get_weights())
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import runs, spreadsheets, vectors
+from barlow import spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.neighbours.calibration import Calibration, calibrate
@@ -22,6 +22,7 @@ from barlow.neighbours.exact import similarities
 from barlow.neighbours.groups import Groups, Preference, between, within
 from barlow.neighbours.kept import graph
 from barlow.neighbours.whole import SecondLook
+from barlow.paths import replacing
 from barlow.progress import Track, silent
 
 COLUMNS = ("group", "path", "keep", "similarity", "reason")
@@ -73,7 +74,7 @@ class Duplicates(NamedTuple):
             )
             for each in self.members
         ]
-        with runs.replacing(path) as temporary:
+        with replacing(path) as temporary:
             spreadsheets.write(temporary, COLUMNS, rows)
         return path
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import lock, runs
+from barlow import lock
 from barlow.errors import extra
 from barlow.neighbours.exact import Best, Neighbours, check, nearest, similarities
+from barlow.paths import replacing
 from barlow.progress import Track, silent
 
 with extra("search", "An index"):
@@ -204,6 +205,6 @@ def _write(folder: pathlib.Path, index: Any) -> None:
     with (
         contextlib.suppress(OSError, RuntimeError),
         lock.locked(folder, f"{folder} is being written"),
-        runs.replacing(folder / _FILE) as temporary,
+        replacing(folder / _FILE) as temporary,
     ):
         faiss.write_index(index, os.fspath(temporary))

@@ -14,10 +14,10 @@ import zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import lock, runs, vectors
+from barlow import lock, vectors
 from barlow.embedding import Embeddings
 from barlow.neighbours.exact import Neighbours, check, nearest
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.progress import Track, silent
 
 NEIGHBOURS = 16
@@ -69,7 +69,7 @@ def graph(
         with (
             contextlib.suppress(OSError),
             lock.locked(place, f"{place} is being written"),
-            runs.replacing(place / _FILE) as temporary,
+            replacing(place / _FILE) as temporary,
         ):
             np.savez(temporary, made_of=made_of, **kept)
     return found

@@ -14,10 +14,10 @@ import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from barlow import lock, runs, spreadsheets, vectors
+from barlow import lock, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.progress import Track, silent
 from barlow.text import printable
 from barlow.vectors.facts import content_of_file
@@ -235,7 +235,7 @@ def _move(before: str, after: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        with runs.replacing(pathlib.Path(after)) as temporary:  # on another disk
+        with replacing(pathlib.Path(after)) as temporary:  # on another disk
             shutil.copy2(before, temporary)
         os.unlink(before)  # noqa: PTH108
 
@@ -258,7 +258,7 @@ def _remove_empty(folder: pathlib.Path, until: pathlib.Path) -> None:
 
 def _write_undo(path: pathlib.Path, moves: Sequence[_Move]) -> None:
     with (
-        runs.replacing(path) as temporary,
+        replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from barlow import errors, losses, own, runs
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.views import ImageViews
 
 with errors.extra("cli", "Drawing"):
@@ -95,7 +95,7 @@ def save(figure: Figure, path: pathlib.Path) -> None:
     """Write a picture, marked as barlow's: it is no image of a set."""
     marks = own.options(path)
     options: dict[str, Any] = {"pil_kwargs": marks} if marks else {}
-    with runs.replacing(path) as temporary:
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, **options)
 
 

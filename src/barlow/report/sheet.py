@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, errors, runs, vectors
+from barlow import data, errors, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.report.pictures import save
 from barlow.text import printable
 
@@ -78,7 +78,7 @@ def contact_sheet(
     """
     path = check_sheet(path)
     if path.suffix.lower() == ".html":
-        with runs.replacing(path) as temporary:
+        with replacing(path) as temporary:
             temporary.write_text(_page(rows, title), encoding="utf-8")
     else:
         _draw(rows, path, title)
@@ -116,6 +116,7 @@ def tiles_of(
     formats = embeddings.facts.get("format", np.empty(0))
     size = (_PIXELS, _PIXELS) if np.any(formats != "") else None  # arrays stay as they are
     small = vectors.images_of(embeddings, unique, images, size)
+    vectors.warn_of_changed(embeddings, unique, small)
     pixels: dict[int, NDArray[Any]] = {}
     for chunk, _ in data.read_in_order(data.Images(small.pixels), _PIXELS):
         pixels |= zip(chunk.names.astype(int), chunk.pixels[:], strict=True)

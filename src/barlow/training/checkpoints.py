@@ -22,6 +22,7 @@ from keras import ops
 
 from barlow import runs
 from barlow.errors import InvalidInput
+from barlow.paths import replacing
 
 _KEPT = 2
 _WORTH = 20  # a checkpoint is followed by training for 20 times as long as it took to write
@@ -49,7 +50,7 @@ def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
     folder = run / runs.CHECKPOINTS
     folder.mkdir(exist_ok=True)
     progress = runs.as_json({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
-    with runs.replacing(folder / f"{checkpoint.step:012}.npz") as path:
+    with replacing(folder / f"{checkpoint.step:012}.npz") as path:
         np.savez(path, *checkpoint.variables, progress=np.array(progress))
     for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left unfinished
         old.unlink()

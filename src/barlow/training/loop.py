@@ -15,7 +15,7 @@ from barlow.training.averages import fit_statistics
 
 def train(
     model: models.BarlowTwins,
-    pixels: data.Pixels,
+    images: data.Images,
     recommended: Recommendation,
     record: checkpoints.Record,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -28,12 +28,13 @@ def train(
 
     Args:
         model: Compiled model.
-        pixels: Training images.
+        images: Training images.
         recommended: Settings, none of them open.
         record: Where training stands.
         callbacks: Keras callbacks, among them ``record``.
         write_skipped: Keeps images that could not be read, after every epoch.
     """
+    pixels = images.pixels
     steps, epochs = len(pixels) // recommended.batch_size, recommended.epochs
     parts = _parts(record.step, steps, epochs)
 
@@ -43,7 +44,8 @@ def train(
         model.set_weights([np.copy(weight) for weight in model.get_weights()])
 
     for part in parts:
-        batches = data.Batches(pixels, recommended.batch_size, recommended.seed, record.step)
+        given = pixels, recommended.batch_size, recommended.seed, record.step
+        batches = data.Batches(*given, values_are_known=images.read is not None)  # of files
         weights: list[np.ndarray] = []  # those of the last step, if there is another part
 
         def end_of_epoch(*_: Any, batches=batches, part=part, weights=weights) -> None:

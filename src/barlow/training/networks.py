@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 
 from barlow import backend, data, losses, models, recommendation, runs, views
+from barlow.errors import InvalidInput
 from barlow.recommendation import Recommendation
 from barlow.settings import Settings
 
@@ -78,11 +79,21 @@ def _recipe(recommended: Recommendation, resumed: pathlib.Path | None) -> str | 
 
 
 def compile_for(model: models.BarlowTwins, recommended: Recommendation, images: int) -> None:
-    """Compile a model for a training on a number of images."""
-    jit = recommended.jit_compile
+    """Compile a model for a training on a number of images.
+
+    Raises:
+        InvalidInput: If Keras cannot take several steps at once with this backend.
+    """
+    if recommended.steps_per_execution > 1 and keras.backend.backend() == "torch":
+        raise InvalidInput(
+            "Keras takes several steps at once with TensorFlow and JAX, not with PyTorch. "
+            f"Received: steps_per_execution={recommended.steps_per_execution}. Leave it out, or "
+            "set KERAS_BACKEND."
+        )
+    jit, piece = recommended.jit_compile, recommended.micro_batch_size
     model.compile(
         recommendation.optimizer(recommended, images),
-        micro_batch_size=recommended.micro_batch_size,
+        micro_batch_size=piece if piece and piece < recommended.batch_size else None,
         jit_compile="auto" if jit is None else jit,
         steps_per_execution=recommended.steps_per_execution,
     )

@@ -2,7 +2,8 @@
 
 The short training does all that the real one will: it builds and compiles, reads batches, looks at
 the encoder, and writes a run. Of it are known what a step, an epoch and a look cost, and what is
-left: the cost of beginning and ending.
+left: the cost of beginning and ending. Where the device may be faster in half precision, and the
+precision is open, a second one says whether it is.
 """
 
 import dataclasses
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from barlow import backend, data, recommendation, runs
+from barlow import backend, data, errors, models, recommendation, runs
 from barlow.callbacks.run import epochs_between_looks
 from barlow.errors import InvalidInput
 from barlow.settings import Settings
+from barlow.text import duration
 
 _PART = 0.95  # of the time is planned for: checkpoints are written, and machines are not even
 _FEW_STEPS = 300  # with fewer, smaller images are tried; a guess, see docs/decisions/0015
@@ -27,6 +29,10 @@ _SMALLEST = 32  # pixels
 _STEPS, _EPOCHS = 12, 39  # of the short training: steps of an epoch, and epochs at most
 _AHEAD = 4  # first steps of an epoch, whose batches were read while the encoder was looked at
 _ENOUGH, _SHARE, _LEAST = 2.0, 0.02, 5.0  # seconds in steps; or of the time, and seconds at least
+_HALF = "mixed_bfloat16"  # it has the range of float32, so that nothing overflows
+_TENTH = 0.1  # of the time: where the short training took more, there is no second one
+_SIDE, _TIMES = 1024, 5  # of a matrix, whose product is timed in both precisions
+_PROMISES, _GAIN = 1.5, 1.1  # how much faster a product, and then a step, must be in half precision
 
 
 class Costs(NamedTuple):
@@ -54,6 +60,10 @@ class Plan(NamedTuple):
     epochs: int
     seconds: float
     """That the epochs will take."""
+    dtype_policy: str | None = None
+    """If another than that of the settings is faster."""
+    reason: str = ""
+    """Why."""
 
 
 def plan(
@@ -65,7 +75,8 @@ def plan(
 ) -> Plan:
     """Epochs that end in ``settings.minutes``, with all that is before and after them.
 
-    If few steps fit, and the size of the images is open, it is halved.
+    If the precision is open, it is bfloat16 where steps are faster with it. If few steps fit, and
+    the size of the images is open, it is halved.
 
     Args:
         images: Training images.
@@ -76,40 +87,114 @@ def plan(
         run: A run that is resumed: its plan stands. Defaults to ``None``.
 
     Raises:
-        InvalidInput: If epochs are given, too, or not even one fits.
+        InvalidInput: If not even one fits.
     """
     minutes = settings.minutes or math.inf
-    if settings.epochs is not None:
-        raise InvalidInput(
-            "`minutes` plans the epochs, and `epochs` says how many there are: give one of them. "
-            f"Received: minutes={minutes:g} and epochs={settings.epochs}."
-        )
     if run is not None:
         config = runs.read_config(run)
-        return Plan(images, config["epochs"], config.get("planned_seconds") or math.nan)
-    smaller = settings.image_size is None and settings.encoder == "auto" and images.size_is_open
+        seconds = config.get("planned_seconds") or math.nan
+        policy = settings.dtype_policy or config["dtype_policy"]
+        return Plan(images, config["epochs"], seconds, policy)
+    tried, settings, reason = _try_sizes(images, settings, train, begun)
+    # Trying a smaller size takes time, too: of little, that may leave less of it.
+    fits = [_epochs_in_time(minutes, begun, costs, steps) for _, costs, steps in tried]
+    images, costs, steps = tried[fits.index(max(fits))]
+    epochs = max(fits)
+    if not epochs:
+        left, one = _seconds_left(minutes, begun, costs), costs.of(1, steps)
+        need = math.ceil(10 * (minutes + (one - left) / 60 / _PART)) / 10
+        raise InvalidInput(
+            f"An epoch of {len(images):,} images takes about {duration(one)} here, and of the "
+            f"{duration(60 * minutes)} given {duration(max(0, left))} are left for it, beside what "
+            f"comes before and after. Give at least {need:g} minutes, fewer or smaller images, or "
+            "a smaller encoder."
+        )
+    if settings.warmup_epochs is not None and epochs <= settings.warmup_epochs:
+        raise InvalidInput(
+            f"{epochs} epochs fit into {minutes:g} minutes here, and `warmup_epochs` must be "
+            f"fewer. Received: {settings.warmup_epochs}. Give fewer, or more minutes."
+        )
+    return Plan(images, epochs, costs.of(epochs, steps), settings.dtype_policy, reason)
+
+
+def _try_sizes(
+    images: data.Images, settings: Settings, train: Callable[..., Any], begun: float
+) -> tuple[list[tuple[data.Images, Costs, int]], Settings, str]:
+    """What was tried: images, what they cost, and steps of an epoch. And the precision, and why."""
+    # Learned weights may fit images of this size alone.
+    is_open = settings.encoder == "auto" and settings.weights is None and images.size_is_open
+    minutes, reason, tried = settings.minutes or math.inf, "", []
+    may_be_half = _precision_is_open(settings)
     while True:
         shape = images.pixels.shape[1:]
-        batch_size = recommendation.recommend(len(images), shape, settings).batch_size
+        # Whether the epochs are more than those of the warm-up is known when they are planned.
+        open_ = dataclasses.replace(settings, warmup_epochs=None)
+        batch_size = recommendation.recommend(len(images), shape, open_).batch_size
         steps = len(images) // batch_size
         costs = measure(images, settings, batch_size, train)
-        left = _PART * 60 * minutes - (time.perf_counter() - begun) - costs.once
-        epochs = fitting(costs, steps, left)
-        if backend.process_count() > 1:
-            epochs = int(backend.exchange(np.array([epochs])).min())
-        if not smaller or epochs * steps >= _FEW_STEPS or shape[0] // 2 < _SMALLEST:
-            break
-        images = dataclasses.replace(
-            data.at_size(images, (shape[0] // 2, shape[1] // 2)), size_is_open=True
-        )
-    if not epochs:
-        need = math.ceil(10 * (minutes + (costs.of(1, steps) - left) / 60 / _PART)) / 10
-        raise InvalidInput(
-            f"An epoch of {len(images):,} images takes about {costs.of(1, steps) / 60:.1f} minutes "
-            f"here, and of the {minutes:g} given only {max(0, left) / 60:.1f} are left for "
-            f"it. Give at least {need:g} minutes, fewer or smaller images, or a smaller encoder."
-        )
-    return Plan(images, epochs, costs.of(epochs, steps))
+        in_time = time.perf_counter() - begun < _TENTH * 60 * minutes
+        if _together(may_be_half and in_time):
+            settings, costs, reason = _faster(images, settings, batch_size, train, costs)
+        may_be_half = False
+        tried.append((images, costs, steps))
+        few = _epochs_in_time(minutes, begun, costs, steps) * steps < _FEW_STEPS
+        if not (is_open and few) or shape[0] // 2 < _SMALLEST:
+            return tried, settings, reason
+        half = data.at_size(images, (shape[0] // 2, shape[1] // 2))
+        images = dataclasses.replace(half, size_is_open=True)
+
+
+def _seconds_left(minutes: float, begun: float, costs: Costs) -> float:
+    """For the epochs."""
+    return _PART * 60 * minutes - (time.perf_counter() - begun) - costs.once
+
+
+def _epochs_in_time(minutes: float, begun: float, costs: Costs, steps: int) -> int:
+    return int(_together(fitting(costs, steps, _seconds_left(minutes, begun, costs))))
+
+
+def _precision_is_open(settings: Settings) -> bool:
+    """Whether neither the settings nor Keras' global policy say it, nor an encoder of the user."""
+    is_own = models.is_file(settings.encoder) or models.is_function(settings.encoder)
+    is_given = is_own or settings.dtype_policy is not None
+    return not is_given and recommendation.dtype_policy(settings) == "float32"
+
+
+def _faster(
+    images: data.Images,
+    settings: Settings,
+    batch_size: int,
+    train: Callable[..., Any],
+    in_float32: Costs,
+) -> tuple[Settings, Costs, str]:
+    """Settings in half precision, what they cost, and why; or those in float32 if it is no gain."""
+    with errors.as_warning("Training stays in float32", but=()):  # not every device can do it
+        if _together(_half_precision_promises()):
+            half = dataclasses.replace(settings, dtype_policy=_HALF)
+            costs = measure(images, half, batch_size, train)
+            gain = _together(in_float32.step / costs.step)
+            if gain > _GAIN:
+                return half, costs, f"a step is {gain:.1f} times as fast as in float32, measured"
+    return settings, in_float32, ""
+
+
+def _half_precision_promises() -> bool:
+    """Whether the device multiplies matrices faster in bfloat16; where it cannot, it is slower."""
+    taken = {}
+    for dtype in ("float32", "bfloat16"):
+        matrix = keras.ops.full((_SIDE, _SIDE), 1 / _SIDE, dtype)
+        seconds = []
+        for _ in range(_TIMES):
+            begin = time.perf_counter()
+            float(keras.ops.matmul(matrix, matrix)[0, 0])  # waits for the device
+            seconds.append(time.perf_counter() - begin)
+        taken[dtype] = min(seconds)
+    return taken["float32"] > _PROMISES * taken["bfloat16"]
+
+
+def _together(value: float) -> float:
+    """The smallest of all processes, which must decide alike."""
+    return float(backend.exchange(np.array([value], "float64")).min())
 
 
 def fitting(costs: Costs, steps: int, seconds: float) -> int:
@@ -130,7 +215,16 @@ def measure(
     watch = _Watch(max(_LEAST, _SHARE * 60 * (settings.minutes or 0)))
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        train(some, pathlib.Path(folder) / "run", short, [watch])
+        try:
+            train(some, pathlib.Path(folder) / "run", short, [watch])
+        except OSError as error:
+            if not str(error.filename or "").startswith(folder):
+                raise
+            raise OSError(
+                error.errno,
+                f"A short training is tried in a temporary folder (TMPDIR). {error.strerror}",
+                error.filename,
+            ) from error
     if not watch.ended:
         raise KeyboardInterrupt  # which ended it after a step, as it does any training
     return watch.costs(time.perf_counter() - begin)
@@ -174,11 +268,12 @@ class _Watch(keras.callbacks.Callback):
         self._looks.append(now - self._before)
         self._before = now
         known = sum(seconds for each in self._steps[1:] for _, seconds in each)
-        enough = known > _ENOUGH or now - self._begin > self._patience
-        if backend.process_count() > 1:  # each has its own clock, and all must end together
-            enough = bool(backend.exchange(np.array([int(enough)])).all())
+        # Each process has its own clock, and all must end together.
+        enough = bool(_together(known > _ENOUGH or now - self._begin > self._patience))
+        if self.model.stop_training:  # an interrupt in the meantime
+            return
         self.ended = (epoch > 0 and enough) or epoch + 1 == _EPOCHS
-        self.model.stop_training = self.ended
+        self.model.stop_training |= self.ended
 
     def costs(self, seconds: float) -> Costs:
         """What is known, of a training that took some seconds in all."""

@@ -19,10 +19,10 @@ from barlow import backend, data, errors, lock, resizing, runs
 from barlow import callbacks as watching
 from barlow.data.fingerprint import fingerprint
 from barlow.errors import InvalidInput
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.settings import Settings
 from barlow.training import checkpoints, interrupts, planning, processes
-from barlow.training.inputs import check_images, probe_images, training_images
+from barlow.training.inputs import check_images, check_settings, probe_images, training_images
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -35,7 +35,6 @@ _NO_SETTINGS = (
     *("reasons", "planned_seconds", "loss_at_start", "loss_floor", "versions"),
     "image_size",  # which the shape of the images says
 )
-_BEFORE = {"resize": "crop"}  # there was a setting
 
 
 def pretrain(
@@ -114,11 +113,7 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
-    if from_run is not None and settings is not None and settings.weights is not None:
-        raise InvalidInput(
-            "A run starts from the weights of another run (--from, from_run=...) or from those of "
-            f"`weights`. Received: both, {from_run} and {settings.weights}."
-        )
+    check_settings(settings or Settings(), from_run)
     begun = time.perf_counter()
     backend.join_processes()
     plan = None
@@ -128,9 +123,10 @@ def pretrain(
         with processes.own_folder(as_path(out)) as folder:
             runs.check_place(folder, resume=resume, overwrite=overwrite)  # before measuring
             there = folder if resume and runs.is_run(folder) else None
-            images = training_images(images, settings, there)
+            images = training_images(images, settings, there, from_run)
             plan = planning.plan(images, settings, short, begun, there)
-        images, settings = plan.images, dataclasses.replace(settings, epochs=plan.epochs)
+        planned = {"epochs": plan.epochs, "dtype_policy": plan.dtype_policy}
+        images, settings = plan.images, dataclasses.replace(settings, **planned)
     with processes.own_folder(as_path(out)) as folder, backend.on_devices(devices):
         run = runs.check_place(folder, resume=resume, overwrite=overwrite)  # before reading
         resume = resume and runs.is_run(run)
@@ -139,15 +135,18 @@ def pretrain(
         with held, backend.keras_defaults(), backend.forgetting_graphs():
             if not resume and not (overwrite and runs.is_run(run)):
                 runs.check_free(run)  # another process may have trained there in the meantime
-            images = training_images(images, settings or Settings(), run if resume else None)
+            before = run if resume else None
+            images = training_images(images, settings or Settings(), before, from_run)
             if resume:
                 check_images(run, images)
-            networks = build(images.pixels, settings, from_run, run if resume else None)
+            networks = build(images.pixels, settings, from_run, before)
             config = _config(networks, images, from_run)
             config["planned_seconds"] = plan and plan.seconds
+            if plan and plan.reason:
+                config["reasons"]["dtype_policy"] = plan.reason
             if resume:
                 if not images.resize:  # arrays, for which no rule is needed
-                    config["resize"] = resizing.of(run)
+                    config |= resizing.of(run)
                 _check_same(runs.read_config(run), config)
             if not stays:
                 begin = functools.partial(_begin, run, config, images, resume, overwrite)
@@ -191,7 +190,7 @@ def _train(
             run, steps, recommended.batch_size, checkpoint_seconds, checkpoint
         )
         everyone = [stop, *usual, *callbacks, record]  # it records what the others add
-        train(model, images.pixels, recommended, record, everyone, write_skipped)
+        train(model, images, recommended, record, everyone, write_skipped)
         ended_early = record.ended_early and not stop.interrupted
         _write(run, networks)
         with errors.as_warning("The run has no cross-correlation and no picture"):
@@ -206,11 +205,11 @@ def _begin(
     """Make the folder of a run; returns what adds to its images that could not be read."""
     if overwrite:
         runs.clear(run)
-    if not (run / runs.IMAGES).exists():  # nor does version 0.1.0 have it
-        with runs.replacing(run / runs.IMAGES) as path:
-            np.savez(path, **fingerprint(images)._asdict())
-    if not resume:
+    if not resume:  # first: without it the folder would be no run, and not free either
         runs.write_json(run / runs.CONFIG, config)
+    if not (run / runs.IMAGES).exists():  # nor does version 0.1.0 have it
+        with replacing(run / runs.IMAGES) as path:
+            np.savez(path, **fingerprint(images)._asdict())
     skipped = runs.read_skipped(run)
 
     def write_skipped(more: dict[str, str]) -> None:
@@ -227,13 +226,13 @@ def _write(run: pathlib.Path, networks: Networks) -> None:
     model, encoder, _ = networks
     encoder.set_weights(model.encoder.get_weights())
     for name, network in ((runs.ENCODER, encoder), (runs.MODEL, model)):
-        with runs.replacing(run / name) as path:
+        with replacing(run / name) as path:
             network.save(path)
 
 
 def _draw(run: pathlib.Path, before: np.ndarray, after: np.ndarray) -> None:
     """Write the cross-correlations, and the picture of the training if Matplotlib is there."""
-    with runs.replacing(run / runs.CORRELATION) as path:
+    with replacing(run / runs.CORRELATION) as path:
         np.savez(path, before=before, after=after)
     with errors.as_warning("The run has no picture"):
         from barlow import report  # noqa: PLC0415 - if it can be
@@ -258,6 +257,7 @@ def _config(
         "images": len(images),
         "image_shape": images.pixels.shape[1:],
         "resize": resizing.named(images.resize),
+        "background": images.background,
         "from_run": None if from_run is None else str(from_run),
         "weights_sha256": _sha256(recommended.weights),
         "loss_at_start": levels.start,
@@ -277,7 +277,9 @@ def _sha256(weights: str | None) -> str | None:
 
 def _check_same(run: dict[str, Any], given: dict[str, Any]) -> None:
     """Refuse to resume a run with other settings than its own; versions may be newer."""
-    run, given = {**_BEFORE, **run}, json.loads(runs.as_json(given))  # as it is read back
+    given = json.loads(runs.as_json(given))  # as it is read back
+    # Earlier versions did not write these: they cropped, and did not keep the background.
+    run = {"resize": "crop", "background": given["background"], **run}
     different = [
         f"{name} is {run.get(name)!r} in the run and {given.get(name)!r} now"
         for name in dict.fromkeys([*run, *given])

@@ -7,7 +7,7 @@ from barlow._lazy import attach
 if TYPE_CHECKING:
     from barlow.vectors.joining import join
     from barlow.vectors.npy import write_npy
-    from barlow.vectors.origin import encoder_of, images_of, origin_of, placed
+    from barlow.vectors.origin import encoder_of, images_of, origin_of, placed, warn_of_changed
     from barlow.vectors.parts import Ray
     from barlow.vectors.table import as_embeddings, is_file, read
     from barlow.vectors.writing import Written, check_place, write
@@ -24,6 +24,7 @@ __all__ = [
     "origin_of",
     "placed",
     "read",
+    "warn_of_changed",
     "write",
     "write_npy",
 ]
@@ -42,6 +43,7 @@ __getattr__, __dir__ = attach(
         "origin_of": "origin",
         "placed": "origin",
         "read": "table",
+        "warn_of_changed": "origin",
         "write": "writing",
         "write_npy": "npy",
     },

@@ -7,7 +7,7 @@ import numpy as np
 
 from barlow import runs
 from barlow.errors import extra
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.vectors import table
 
 with extra("data", "A file of vectors"):
@@ -43,7 +43,7 @@ def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]
     rows = pq.read_metadata(path).num_rows
     features = pq.read_schema(path).field("vector").type.list_size
     values, names = path.with_suffix(".npy"), path.with_suffix(".names.json")
-    with runs.replacing(values) as temporary:
+    with replacing(values) as temporary:
         written = np.lib.format.open_memmap(temporary, "w+", "float32", (rows, features))
         start = 0
         for group in table.groups(path):
@@ -51,7 +51,7 @@ def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]
             start += len(group)
         written.flush()
         del written
-    with runs.replacing(names) as temporary:
+    with replacing(names) as temporary:
         found = pq.read_table(path, columns=["path"])["path"].to_pylist()
         temporary.write_text(runs.as_json(found), encoding="utf-8")
     return values, names

@@ -7,6 +7,7 @@ the weights tells whether it is the same encoder.
 
 import os
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from barlow import data, embedding, resizing, runs
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
+from barlow.text import printable
+from barlow.vectors.facts import content_of_file
 from barlow.vectors.table import as_text
 
 _READING = ("background", "max_pixels", "pages", "split")
@@ -38,6 +41,8 @@ def origin_of(run: Any, source: Any, **options: Any) -> dict[str, Any]:
         >>> barlow.vectors.origin_of("runs/photos", "photos")["data"]
         ['photos']
     """
+    if isinstance(run, str | os.PathLike) and options.get("background") is None:
+        options["background"] = resizing.of(run)["background"]
     several = isinstance(source, list | tuple)
     paths: list[Any] = [*source] if several else [source]
     known = all(isinstance(path, str | os.PathLike) for path in paths)
@@ -115,6 +120,39 @@ def images_of(
             "(--images, `images`)."
         )
     return images[np.array(found, np.intp)]
+
+
+def warn_of_changed(
+    embeddings: Embeddings, rows: NDArray[np.integer] | Sequence[int], images: data.Images
+) -> None:
+    """Say which of the images are others than those that were embedded.
+
+    Args:
+        embeddings: The vectors.
+        rows: Numbers of rows.
+        images: Their images, as :func:`images_of` gives them.
+    """
+    facts = embeddings.facts
+    if images.files is None or "content" not in facts:
+        return
+    changed = []
+    for row, each in zip(rows, images.files, strict=True):
+        file = pathlib.Path(each) if isinstance(each, str) else each
+        if not isinstance(file, pathlib.Path):  # a page of one, or inside an archive
+            continue
+        now = file.stat()
+        known = int(facts["bytes"][row]), facts["modified"][row].astype("datetime64[us]")
+        if (now.st_size, np.datetime64(now.st_mtime_ns // 1000, "us")) == known:
+            continue
+        if content_of_file(file) != facts["content"][row]:
+            changed.append(printable(embeddings.names[row]))
+    if changed:
+        warnings.warn(
+            f"{len(changed)} of {len(images)} images have changed since they were embedded, such "
+            f"as {', '.join(changed[:_SHOWN])}: their vectors are those of before. Embed the "
+            "images again.",
+            stacklevel=3,
+        )
 
 
 def _images(embeddings: Embeddings, source: Any, image_size: tuple[int, ...]) -> data.Images:

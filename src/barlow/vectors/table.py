@@ -12,9 +12,10 @@ and, under the key ``barlow`` of its schema, what made the vectors as JSON.
 """
 
 import json
+import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,11 @@ from numpy.typing import NDArray
 from barlow import runs
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, extra
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 
 with extra("data", "A file of vectors"):
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-if TYPE_CHECKING:
-    import os
 
 SUFFIX = ".parquet"
 FACTS = {
@@ -81,7 +79,7 @@ def write_tables(
     Raises:
         OSError: If it cannot be written; a file that was there stays.
     """
-    with runs.replacing(path) as temporary:
+    with replacing(path) as temporary:
         writer = None
         for table in tables:
             table = table.replace_schema_metadata({_KEY: runs.as_json(dict(made_by))})  # noqa: PLW2901
@@ -127,8 +125,19 @@ def read(path: "str | os.PathLike[str]") -> Embeddings:
 
 
 def as_embeddings(vectors: "Embeddings | str | os.PathLike[str]") -> Embeddings:
-    """Vectors as they are, or those of a file; see :func:`read`."""
-    return vectors if isinstance(vectors, Embeddings) else read(vectors)
+    """Vectors as they are, or those of a file; see :func:`read`.
+
+    Raises:
+        InvalidInput: If it is neither.
+    """
+    if isinstance(vectors, Embeddings):
+        return vectors
+    if not isinstance(vectors, str | os.PathLike):
+        raise InvalidInput(
+            "Vectors are a file, or barlow.Embeddings, which takes an array: Embeddings(vectors, "
+            f"names, None, '', (), ''). Received: {type(vectors).__name__}."
+        )
+    return read(vectors)
 
 
 def read_made_by(path: pathlib.Path) -> dict[str, Any]:

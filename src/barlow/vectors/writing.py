@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import keras
 
-from barlow import data, embedding, lock, runs
+from barlow import data, embedding, lock
 from barlow.data.lazy import MAX_PIXELS
 from barlow.errors import InvalidInput, extra
-from barlow.paths import as_path
+from barlow.paths import as_path, replacing
 from barlow.progress import Track, silent
 from barlow.vectors import known, table
 from barlow.vectors.known import Known
@@ -175,7 +175,7 @@ def _path_of(
         return encoder
     if origin.get("run"):
         return placed(origin, origin["run"])
-    with runs.replacing(folder / "encoder.keras") as temporary:
+    with replacing(folder / "encoder.keras") as temporary:
         encoder.save(temporary)
     return folder / "encoder.keras"
 

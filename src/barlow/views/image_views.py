@@ -128,7 +128,7 @@ class ImageViews(SeededLayer):
         noise = self.normal(share, view.shape[1:])
         return ops.clip(view + deviation[:, None, None, None] * noise, 0.0, 255.0)
 
-    def check(self, images: Any) -> None:
+    def check(self, images: Any, values_are_known: bool = False) -> None:
         """Refuse images with other values than 0 .. 255, from which nothing would be learned.
 
         :meth:`barlow.BarlowTwins.fit` calls this with its first images. It warns of images that
@@ -136,6 +136,8 @@ class ImageViews(SeededLayer):
 
         Args:
             images: Array or tensor of any shape.
+            values_are_known: Whether it is known that the values are 0 .. 255, however dark, as of
+                image files. Defaults to False.
 
         Raises:
             ValueError: If the channels do not come last, or :func:`barlow.data.from_array` would
@@ -150,7 +152,9 @@ class ImageViews(SeededLayer):
         if values.dtype.kind == "V":  # bfloat16, which is no number to NumPy
             values = values.astype("float32")
         pixels.check_order(values.shape)
-        scale = pixels.scale_for(pixels.range_of(values))
+        scale = pixels.EIGHT_BITS
+        if not values_are_known:
+            scale = pixels.scale_for(pixels.range_of(values))
         if scale.changes:
             raise InvalidInput(
                 "Images must have values from 0 to 255. Received: values from "
