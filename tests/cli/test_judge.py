@@ -84,6 +84,13 @@ def test_the_table_is_shown_where_it_cannot_be_written_and_that_is_said_at_once(
     said, table = output.index("cannot be written"), output.index("learned")
     assert said < table < output.index("Error: ")
     assert not (tmp_path / runs.EVALUATION).exists()
+    other = tmp_path / "other" / "theirs.keras"
+    other.parent.mkdir()
+    encoder_of(8, 8, 1).save(other)
+    code, output, _ = evaluate(tmp_path / "mine.keras", other, classes)
+    assert code == 2
+    assert not (tmp_path / runs.EVALUATION).exists()
+    assert json.loads((other.parent / runs.EVALUATION).read_text())["rows"]
 
 
 def test_a_probe_that_is_left_out_is_a_dash_in_the_table():

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
-from barlow import data, embedding
+from barlow import data, embedding, vectors
 from barlow.errors import InvalidInput
 from barlow.evaluation import Candidate, compare, lidar, rank_me, retrieval, split, split_alike
 from barlow.views import ImageViews
@@ -61,8 +61,7 @@ def test_an_evaluation_is_what_its_parts_are_alone(digits):
 @pytest.mark.once
 def test_two_encoders_and_the_vectors_of_one_are_beside_each_other(digits):
     good, bad = network(64), network(2)
-    vectors = embedding.embed(good, digits)
-    sides = split_alike([digits, digits, vectors])
+    sides = split_alike([digits, digits, embedding.embed(good, digits)])
     assert sides[0][0] is sides[1][0]
     names = ("good", "bad", "file")
     candidates = {
@@ -101,6 +100,23 @@ def test_the_same_images_are_on_the_same_side_whatever_else_a_set_has(digits):
         warnings.simplefilter("error")
         ((alone, _),) = split_alike([digits])
     assert alone.names.tolist() == split(digits)[0].names.tolist()
+
+
+@pytest.mark.once
+def test_names_and_labels_that_are_no_utf8_are_those_of_a_file_of_vectors(digits, tmp_path):
+    names = [f"caf\udce9/{name}.png" for name in digits.names]
+    labels = np.array([f"{label}\udce9" for label in digits.labels], dtype=object)
+    latin = dataclasses.replace(digits, names=names, labels=labels)
+    vectors.write(network(64), latin, tmp_path / "x.parquet")
+    sides = split_alike([latin, vectors.read(tmp_path / "x.parquet")])
+    candidates = {
+        "run": Candidate(*sides[0], network(64)),
+        "file": Candidate(*sides[1], None),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        compared = compare(candidates, **HOW)
+    assert {*compared.evaluations} == {"run", "file"}
 
 
 @pytest.mark.once

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from barlow import backend, embedding, runs
 from barlow.cli import app
 from barlow.data.decoding import decode
 from barlow.export import converting, formats
-from barlow.export.card import RESIZED
+from barlow.export.card import RESIZED, card
 
 BACKEND = keras.backend.backend()
 # Formats that the backend writes itself, and with JAX one that another backend writes for it.
@@ -146,6 +147,29 @@ def test_the_card_resizes_as_barlow_does(size, mode, resize, tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_card_reads_photos_as_barlow_does(channels, tmp_path, monkeypatch):
+    """Turned by the camera, and transparent."""
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 31, 4)).astype("uint8")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels).save("photo.jpg", "PNG", exif=exif)
+    shape, version = (12, 16, channels), {"barlow": "0.1.0"}
+    facts = {
+        **{"format": "keras", "image_shape": shape, "features": 8, "resize": "pad"},
+        **{"background": "#ff8000", "versions": version, "packages": version, "weights": ""},
+        "differences": {},
+    }
+    text = card("x", formats.FORMATS["keras"], None, facts)
+    (code,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"Image": Image, "ImageOps": ImageOps, "np": np}
+    exec(code, names)  # noqa: S102 - the text of the card
+    expected = decode(tmp_path / "photo.jpg", (12, 16), channels, "#ff8000", resize="pad")
+    np.testing.assert_allclose(names["images"][0], expected, atol=1)  # of rounding
+
+
+@pytest.mark.once
 def test_nothing_is_lost_and_nothing_is_left(run, tmp_path):
     taken = tmp_path / "taken"
     taken.mkdir()
@@ -199,3 +223,22 @@ def test_the_command_takes_a_run_or_an_export():
         result = CliRunner().invoke(app, ["export", *arguments])
         assert result.exit_code == 2
         assert "Give the run to export" in result.output
+
+
+@pytest.mark.once
+def test_what_is_no_part_of_an_export_stays_when_it_is_replaced(run, tmp_path):
+    out = tmp_path / "exported"
+    barlow.export.write(run, out, "keras")
+    (out / "app.py").write_text("mine")
+    barlow.export.write(run, out, "onnx", overwrite=True)
+    assert {path.name for path in out.iterdir()} == {
+        *("app.py", "README.md", "export.json", "check.npz", "encoder.onnx")
+    }
+    (out / "README.md").write_text("edited")
+    barlow.export.write(run, out, "keras", overwrite=True)
+    assert (out / "README-2.md").read_text() == "edited"
+    assert (out / "README.md").read_text().startswith("---")
+    assert (out / "app.py").read_text() == "mine"
+    assert not (out / "encoder.onnx").exists()
+    assert barlow.export.check(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["exported"]

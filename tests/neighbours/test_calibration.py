@@ -128,3 +128,14 @@ def test_what_was_measured_on_one_collection_holds_for_another(encoder, tmp_path
     found = barlow.duplicates(tmp_path / "y.parquet", threshold=measured)
     assert found.threshold == measured.threshold
     assert [each.path for each in found.members] == ["100.png", "copy.jpg"]
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_copies_are_resized_as_the_collection_was(resize, encoder, tmp_path):
+    """Copies of wide pictures that an encoder sees in another way would be like nothing."""
+    (tmp_path / "wide").mkdir()
+    for number in range(40):
+        draw(number, 96).resize((96, 40)).save(tmp_path / "wide" / f"{number}.png")
+    vectors.write(encoder, tmp_path / "wide", tmp_path / "x.parquet", resize=resize)
+    measured = barlow.duplicates(tmp_path / "x.parquet").calibration
+    assert {measured.missed_by_kind[kind] for kind in ("saved as JPEG", "resized")} == {0}

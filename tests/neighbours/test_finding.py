@@ -173,3 +173,38 @@ def test_plainly_odd_images_are_named_as_such(encoder, photos, tmp_path):
 def test_few_images_have_few_neighbours(rows):
     found = barlow.outliers(collection_of(np.ones((rows, 3))))
     assert len(found.outliers) == (rows if rows > 1 else 0)
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+def test_a_file_is_read_as_the_collection_was(resize, encoder, tmp_path):
+    """Of a picture that is not square, another way to resize it makes another image."""
+    (tmp_path / "wide").mkdir()
+    for number in range(6):
+        draw(number, 96).resize((96, 40)).save(tmp_path / "wide" / f"{number}.png")
+    vectors.write(encoder, tmp_path / "wide", tmp_path / "wide.parquet", resize=resize)
+    found = barlow.search(tmp_path / "wide.parquet", tmp_path / "wide" / "3.png", k=1)[0]
+    assert found.names == ["3.png"]
+    assert found.similarities[0] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_file_of_several_pages_is_one_query(encoder, photos, tmp_path):
+    pages = [draw(number) for number in (3, 20, 21)]
+    pages[0].save(photos / "pages.tiff", save_all=True, append_images=pages[1:])
+    vectors.write(encoder, photos, tmp_path / "x.parquet", pages="all")
+    (tmp_path / "query.tiff").write_bytes((photos / "pages.tiff").read_bytes())
+    found = barlow.search(tmp_path / "x.parquet", tmp_path / "query.tiff", k=2)
+    assert {*found[0].names} == {"a/3.png", "pages.tiff, page 1"}
+
+
+def test_images_of_a_list_are_found_whichever_form_their_paths_have(
+    encoder, photos, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    names = ["./photos/a/1.png", "~/photos/a/2.png", "photos/a/3.png", str(photos / "a" / "4.png")]
+    vectors.write(encoder, names, tmp_path / "x.parquet")
+    found = vectors.images_of(vectors.read(tmp_path / "x.parquet"), [3, 2, 1, 0])
+    given = [photos / "a" / f"{number}.png" for number in (4, 3, 2, 1)]
+    expected = barlow.data.load(given, (32, 32)).pixels
+    np.testing.assert_array_equal(found.pixels[:], expected)

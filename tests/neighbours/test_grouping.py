@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pictures import draw
 
 import barlow
-from barlow import vectors
+from barlow import neighbours, vectors
 from barlow.neighbours import grouping
 
 pytestmark = pytest.mark.once
@@ -204,3 +205,22 @@ def test_images_that_differ_only_where_the_encoder_does_not_look_are_no_copies(e
     found = barlow.duplicates(tmp_path / "x.parquet")
     assert groups_of(found) == [["59.png", "copy.jpg"]]
     assert found.calibration.false_alarms.value < 0.05
+
+
+def test_an_edited_plan_and_any_other_file_stay(encoder, photos, tmp_path):
+    shutil.copy(photos / "a" / "0.png", photos / "b" / "copy.png")
+    vectors.write(encoder, photos, tmp_path / "x.parquet")
+    found = barlow.duplicates(tmp_path / "x.parquet", exact=True)
+    plan = found.write(tmp_path / "plan.csv")
+    assert found.write(plan) == plan
+    text = plan.read_text()
+    plan.write_text(text.replace("yes", "?").replace("no,", "yes,").replace("?", "no"))
+    edited = plan.read_text()
+    with pytest.raises(FileExistsError, match="may have been edited"):
+        found.write(plan)
+    assert plan.read_text() == edited != text
+    for other in ("path,label\na.png,cat\n", "", "\0\0"):
+        plan.write_text(other)
+        with pytest.raises(FileExistsError, match="is no plan"):
+            neighbours.check_plan(plan)
+        assert plan.read_text() == other

@@ -204,3 +204,69 @@ def test_a_move_that_was_killed_goes_on_or_back(goes, collection, photos, tmp_pa
         assert len(files_of(photos)) == len(before) - 3
     neighbours.move_back(tmp_path / "trash")
     assert files_of(photos) == before
+
+
+def test_what_was_moved_with_its_folder_goes_back(collection, photos, tmp_path):
+    before = files_of(photos)
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    (tmp_path / "trash").rename(tmp_path / "elsewhere")
+    assert neighbours.move_back(tmp_path / "elsewhere") == 3
+    assert files_of(photos) == before
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_where_an_image_was_that_is_lost_is_not_forgotten(collection, photos, tmp_path):
+    before = files_of(photos)
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    lost = pathlib.Path("b") / "copy 1.png"
+    (tmp_path / "trash" / lost).rename(tmp_path / "found.png")
+    with pytest.raises(FileNotFoundError, match=r"1 images are neither .*1\.png. The 2 others"):
+        neighbours.move_back(tmp_path / "trash")
+    assert files_of(photos) == {name: each for name, each in before.items() if name != lost}
+    (tmp_path / "found.png").rename(photos / lost)
+    assert neighbours.move_back(tmp_path / "trash") == 0
+    assert files_of(photos) == before
+    assert not (tmp_path / "trash").exists()
+
+
+def test_images_of_one_name_in_two_collections_are_each_checked(encoder, photos, tmp_path):
+    for folder, image in (("train", 20), ("test", 20), ("other", 21)):
+        (tmp_path / folder).mkdir()
+        draw(image).save(tmp_path / folder / "1.png")
+        vectors.write(encoder, tmp_path / folder, tmp_path / f"{folder}.parquet")
+    train, test, other = (tmp_path / f"{name}.parquet" for name in ("train", "test", "other"))
+    plan, trash = tmp_path / "plan.csv", tmp_path / "trash"
+    barlow.duplicates(train, test, exact=True).write(plan)
+    with pytest.raises(ValueError, match=r"made of 2 files .* Received: 1"):
+        neighbours.move_copies(plan, trash, train)
+    draw(22).save(tmp_path / "train" / "1.png")  # what is kept is no longer the copy's like
+    before = files_of(tmp_path)
+    with pytest.raises(ValueError, match="1 images have changed"):
+        neighbours.move_copies(plan, trash, train, test)
+    assert files_of(tmp_path) == before
+    draw(20).save(tmp_path / "train" / "1.png")
+    assert neighbours.move_copies(plan, trash, train, test) == 1
+    plan.unlink()  # another one has a copy of this name
+    draw(21).save(photos / "again.png")
+    vectors.write(encoder, photos, tmp_path / "photos.parquet")
+    barlow.duplicates(tmp_path / "photos.parquet", other, exact=True).write(plan)
+    with pytest.raises(FileExistsError, match="Choose an empty folder"):
+        neighbours.move_copies(plan, trash, tmp_path / "photos.parquet", other)
+    assert neighbours.move_back(trash) == 1
+
+
+def test_a_second_move_to_a_folder_forgets_nothing_of_the_first(
+    encoder, collection, photos, tmp_path
+):
+    before = files_of(photos)
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    draw(50).save(photos / "b" / "copy 1.png")  # another image of the name
+    draw(4).save(photos / "b" / "late.png", compress_level=1)
+    vectors.write(encoder, photos, collection)
+    barlow.duplicates(collection, threshold=0.999).write(tmp_path / "late.csv")
+    assert neighbours.move_copies(tmp_path / "late.csv", tmp_path / "trash", collection) == 1
+    (photos / "b" / "copy 1.png").unlink()
+    assert neighbours.move_back(tmp_path / "trash") == 4
+    assert files_of(photos) == before | {
+        pathlib.Path("b") / "late.png": (photos / "b" / "late.png").read_bytes()
+    }

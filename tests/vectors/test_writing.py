@@ -1,9 +1,9 @@
 """Files of vectors: what they hold, and that nothing is lost whatever ends their writing."""
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 
@@ -239,32 +239,37 @@ def test_pandas_and_duckdb_open_it(encoder, folder, tmp_path):
     assert [row[2] for row in rows] == expected.labels.tolist()
 
 
-WRITE = "import sys, barlow; barlow.vectors.write(*sys.argv[1:])"
-
-
 @pytest.mark.slow
 @pytest.mark.once
 def test_killed_at_any_moment_the_file_is_that_of_a_call_that_was_not(encoder, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4 * PART + 100, 8, 8)).astype("uint8")
     np.save(tmp_path / "x.npy", images)
     encoder.save(tmp_path / "encoder.keras")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["barlow"])
 
     def start(name):
-        arguments = [tmp_path / "encoder.keras", tmp_path / "x.npy", tmp_path / name]
-        return subprocess.Popen([sys.executable, "-c", WRITE, *map(str, arguments)])
+        arguments = (tmp_path / "encoder.keras", tmp_path / "x.npy", tmp_path / name)
+        process = processes.Process(target=vectors.write, args=arguments)
+        process.start()
+        return process
 
-    assert start("whole.parquet").wait() == 0
+    def exit_code(process):
+        process.join()
+        return process.exitcode
+
+    assert exit_code(start("whole.parquet")) == 0
     parts = tmp_path / ".killed.parquet.parts"
     moments = random.Random(0)  # noqa: S311 - no secrets
     for kill in range(int(os.environ.get("BARLOW_SEEDS", "3"))):
         process = start("killed.parquet")
         wanted = kill % 5
-        while len(list(parts.glob("0*.parquet"))) < wanted and process.poll() is None:
+        while len(list(parts.glob("0*.parquet"))) < wanted and process.is_alive():
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.1))
         process.kill()
-        assert process.wait() in (-signal.SIGKILL, 0)
-    assert start("killed.parquet").wait() == 0
+        assert exit_code(process) in (-signal.SIGKILL, 0)
+    assert exit_code(start("killed.parquet")) == 0
     whole, killed = (tmp_path / name for name in ("whole.parquet", "killed.parquet"))
     assert killed.read_bytes() == whole.read_bytes()
     assert pq.read_metadata(killed).num_rows == len(images)
@@ -280,3 +285,18 @@ def test_numpy_reads_the_vectors_and_their_names(encoder, folder, tmp_path):
     found = vectors.read(tmp_path / "x.parquet")
     np.testing.assert_array_equal(np.load(values, allow_pickle=False), found.vectors)
     assert json.loads(names.read_text()) == found.names.tolist()
+
+
+@pytest.mark.once
+def test_an_array_that_has_no_vectors_is_not_written_over(encoder, tmp_path):
+    images = np.zeros((9, 8, 8), "uint8")
+    np.save(tmp_path / "x.npy", images)
+    vectors.write(encoder, tmp_path / "x.npy", tmp_path / "x.parquet")
+    for check in (vectors.write_npy, vectors.check_npy):
+        with pytest.raises(FileExistsError, match=r"x\.npy is there, and is no array of vectors"):
+            check(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), images)
+    vectors.write(encoder, tmp_path / "x.npy", tmp_path / "y.parquet")
+    for _ in range(2):
+        values, _ = vectors.write_npy(tmp_path / "y.parquet")
+        assert np.load(values).shape[0] == 9

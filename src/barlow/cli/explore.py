@@ -54,6 +54,10 @@ def embed(
     from barlow import vectors  # noqa: PLC0415
     from barlow.cli.reading import read_for  # noqa: PLC0415
 
+    if join and (shard or format != "parquet" or engine != "local"):
+        raise InvalidInput("--join puts files together: leave --shard, --format, --engine out.")
+    if engine == "local" and (address or workers):
+        raise InvalidInput("--address and --workers are for --engine ray.")
     if join:
         show.say(f"{vectors.join(sources, out)} rows written to {out}")
         return
@@ -65,6 +69,8 @@ def embed(
         if given not in allowed:
             raise InvalidInput(f"{name} is {' or '.join(allowed)}. Received: {given!r}.")
     out = vectors.check_place(out, part)  # before reading
+    if format == "npy":
+        vectors.check_npy(out)
     # Read as they are embedded: memory does not grow with them.
     reading: dict[str, Any] = {"max_pixels": max_pixels, "background": background, "memory": 0}
     encoder, images = read_for(sources[0], sources[1:], **reading, pages=pages, split=split)

@@ -56,11 +56,18 @@ def judge(candidates: "Candidates", seed: int) -> None:
     named = {str(run): candidate for run, candidate in candidates.items()}
     compared = evaluation.compare(named, seed=seed, track=show.track)
     show_scores(compared)
+    failed = None
     for run in candidates:
         path = _place(run)
-        runs.write_json(path, compared.as_json(str(run)))
+        try:
+            runs.write_json(path, compared.as_json(str(run)))
+        except OSError as error:  # the results of the others are written
+            failed = failed or error
+            continue
         show.say(f"Written to {path}")
         _draw(compared.evaluations[str(run)], path)
+    if failed:
+        raise failed
 
 
 def _place(run: pathlib.Path) -> pathlib.Path:

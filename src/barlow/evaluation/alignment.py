@@ -72,8 +72,7 @@ def split_alike(
 
 def _places(sets: Sequence[Images | Embeddings]) -> list[NDArray[np.intp]]:
     """The rows of each set that all have, in the order of the first."""
-    # A file of vectors has UTF-8, and a name may have bytes that are not.
-    named = [[name.encode("utf-8", "backslashreplace") for name in each.names] for each in sets]
+    named = [[as_utf8(name) for name in each.names] for each in sets]
     if all(names == named[0] for names in named):
         return [np.arange(len(names)) for names in named]
     by_name = [{name: row for row, name in enumerate(names)} for names in named]
@@ -82,16 +81,21 @@ def _places(sets: Sequence[Images | Embeddings]) -> list[NDArray[np.intp]]:
             twice = next(name for row, name in enumerate(own) if rows[name] != row)
             raise InvalidInput(
                 "Sets of different images can be compared only if every image has a name of its "
-                f"own. Received several of the name {printable(twice.decode())}."
+                f"own. Received several of the name {printable(twice)}."
             )
     common = [name for name in named[0] if all(name in rows for rows in by_name)]
     if not common:
-        first = [printable(names[0].decode()) if names else "none" for names in named]
+        first = [printable(names[0]) if names else "none" for names in named]
         raise InvalidInput(
             "No image is in all of the sets. Their names must be the same: paths from the same "
             f"folder on. The first of each: {', '.join(first)}."
         )
     return [np.array([rows[name] for name in common], np.intp) for rows in by_name]
+
+
+def as_utf8(text: Any) -> str:
+    """As a file of vectors has it: a name, or a label, may have bytes that are no UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _check_same_labels(
@@ -101,7 +105,7 @@ def _check_same_labels(
     if other.labels is None:
         return
     for label, found, row in zip(labels, other.labels[rows], rows, strict=True):
-        if str(label) != str(found):
+        if as_utf8(label) != as_utf8(found):
             raise InvalidInput(
                 f"The image {printable(other.names[row])} has the label {printable(label)} in one "
                 f"set and {printable(found)} in another one."

@@ -14,6 +14,7 @@ from barlow.data import Images
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.evaluation import extraction
+from barlow.evaluation.alignment import as_utf8
 from barlow.evaluation.differences import differences
 from barlow.evaluation.extraction import LEARNED, Side
 from barlow.evaluation.labels import class_numbers, common_numbers
@@ -139,7 +140,7 @@ def _aligned(found: dict[str, Sides]) -> dict[str, Sides]:
     """The images that all candidates have."""
     aligned: dict[str, list[Side]] = {name: [] for name in found}
     for number in range(2):
-        sides = {name: both[number] for name, both in found.items()}
+        sides = {name: _with_texts(both[number]) for name, both in found.items()}
         first, *others = sides.values()
         if all(np.array_equal(first.names, other.names) for other in others):
             kept = dict(sides)
@@ -149,7 +150,7 @@ def _aligned(found: dict[str, Sides]) -> dict[str, Sides]:
                 name: side.only(np.flatnonzero([each in common for each in side.names]))
                 for name, side in sides.items()
             }
-        names = [(side.names.tolist(), list(map(str, side.labels))) for side in kept.values()]
+        names = [(side.names.tolist(), [*map(as_utf8, side.labels)]) for side in kept.values()]
         if any(each != names[0] for each in names) or not names[0][0]:
             raise InvalidInput(
                 "Candidates must have the same images with the same labels, in the same order. "
@@ -161,6 +162,11 @@ def _aligned(found: dict[str, Sides]) -> dict[str, Sides]:
         for name, side in kept.items():
             aligned[name].append(side)
     return {name: (sides[0], sides[1]) for name, sides in aligned.items()}
+
+
+def _with_texts(side: Side) -> Side:
+    """The same, with names as files of vectors have them."""
+    return side._replace(names=np.array([*map(as_utf8, side.names)], dtype=object))
 
 
 def _evaluation(

@@ -131,14 +131,16 @@ images = np.random.default_rng(0).uniform(0, 255, (4, {shape})).astype("float32"
 """
     if len(facts["image_shape"]) == 3:
         height, width, channels = facts["image_shape"]
-        mode = "L" if channels == 1 else "RGB"
+        mode, background = "L" if channels == 1 else "RGB", facts["background"]
         how, call = RESIZED[facts["resize"]]
         text += f"""
 Any number of images at a time. It saw photos {how} like this:
 
 ```text
-photo = Image.open("photo.jpg").convert("{mode}")
-image = {call.format(size=(width, height), background=facts["background"])}
+photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGBA")  # upright
+below = Image.new("RGBA", photo.size, {background!r})
+photo = Image.alpha_composite(below, photo).convert("{mode}")
+image = {call.format(size=(width, height), background=background)}
 images = np.asarray(image, "float32").reshape(1, {shape})
 ```
 """

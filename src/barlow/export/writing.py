@@ -1,6 +1,7 @@
 """`write`: an encoder in another format, that is there only if it gives the same vectors."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -15,11 +16,20 @@ from barlow import backend, labelling, resizing, runs
 from barlow.errors import InvalidInput
 from barlow.export import checking
 from barlow.export.card import card
-from barlow.export.formats import CARD, FACTS, FORMATS, backend_for, find
-from barlow.paths import as_path
+from barlow.export.formats import CARD, CHECK, FACTS, FORMATS, backend_for, find
+from barlow.paths import as_path, free_path
 
 if TYPE_CHECKING:
     import keras
+
+
+_NAMES = ("encoder", "classifier")
+_OWN = {
+    *(CARD, CHECK, FACTS),
+    *(f"{name}.bin" for name in _NAMES),
+    *(each.called(name).file for each in FORMATS.values() for name in _NAMES),
+}
+"""Files and folders of an export."""
 
 
 class Exported(NamedTuple):
@@ -55,7 +65,8 @@ def write(
             name, such as ``runs/photos-onnx``.
         format: A key of ``FORMATS``: ``"keras"``, ``"saved_model"``, ``"onnx"``, ``"litert"``,
             ``"torch"`` or ``"openvino"``. Defaults to ``"onnx"``.
-        overwrite: Whether an export that is there is replaced. Defaults to False.
+        overwrite: Whether an export that is there is replaced. Other files in its folder stay, and
+            a card that was edited, as ``README-2.md``. Defaults to False.
 
     Returns:
         Where it is, and by how much its vectors differ.
@@ -106,10 +117,10 @@ def write(
             "packages": {name: _version(name) for name in chosen.runs},
         }
         run = source if source and runs.is_run(source) else None
-        runs.write_json(folder / FACTS, facts)
         kind = "Classifier" if classes else "Encoder"
         name = f"{_name(source) if source else kind}, {chosen.title}"
         (folder / CARD).write_text(card(name, chosen, run, facts), "utf-8")
+        runs.write_json(folder / FACTS, {**facts, "card": _hash(folder / CARD)})
     return Exported(out, out / chosen.file, differences)
 
 
@@ -138,10 +149,31 @@ def _place(out: pathlib.Path) -> Iterator[pathlib.Path]:
         yield folder
         folder.chmod(0o777 & ~_umask())  # as `mkdir` makes it; `mkdtemp` lets nobody else read
         if out.exists():
-            shutil.rmtree(out)
-        folder.rename(out)
+            _replace(out, folder)
+        else:
+            folder.rename(out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace(out: pathlib.Path, folder: pathlib.Path) -> None:
+    """Put an export in the place of another one; files that are no part of it stay.
+
+    A card that was edited is kept as ``README-2.md``.
+    """
+    before = json.loads((out / FACTS).read_text("utf-8")) if (out / FACTS).is_file() else {}
+    edited = out / CARD
+    if edited.is_file() and before.get("card") != _hash(edited):
+        edited.rename(free_path(edited.with_stem(f"{edited.stem}-2")))
+    for path in [*out.iterdir()]:
+        if path.name in _OWN:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == FACTS):  # the facts last
+        path.rename(out / path.name)
+
+
+def _hash(file: pathlib.Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, embedding
+from barlow import data, embedding, resizing
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, extra
 from barlow.evaluation import thumbnails
@@ -150,7 +150,8 @@ def _of_copies(
             continue
         numbers = np.repeat([number for number, _ in made], len(KINDS))
         files = [file for _, each in made for file in each]
-        pixels = data.Images(pixels_of(files, (height, width), channels))
+        how = resizing.named(images.resize)
+        pixels = data.Images(pixels_of(files, (height, width), channels, how))
         vectors = embedding.vectors(encoder, pixels, _BLOCK * len(KINDS))
         originals = embeddings.vectors[rows[start + numbers]]
         found.append(similarities(vectors, originals).reshape(-1, len(KINDS)))

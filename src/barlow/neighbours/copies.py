@@ -17,6 +17,7 @@ with extra("cli", "Making copies of images"):
     from barlow.data.decoding import Content, decode, read_header
 
 from barlow.neighbours.whole import reading_of
+from barlow.resizing import RESIZE
 
 _LARGEST = 1024  # pixels of the longer side: larger images are reduced before they are copied
 _CROPPED = 0.05  # of a side, at most, from each of its ends
@@ -54,10 +55,10 @@ def copies_of(images: data.Images, random: Random) -> Iterator[tuple[int, list[C
 
 
 def pixels_of(
-    files: Sequence[Content], image_size: tuple[int, int], channels: int
+    files: Sequence[Content], image_size: tuple[int, int], channels: int, resize: str = RESIZE
 ) -> NDArray[np.uint8]:
     """Files of :func:`copies_of` as the encoder sees them, ``[files, height, width, channels]``."""
-    return np.stack([decode(file, image_size, channels) for file in files])
+    return np.stack([decode(file, image_size, channels, resize=resize) for file in files])
 
 
 def _original(images: data.Images) -> Image.Image:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from barlow import data, embedding, vectors
+from barlow import data, embedding, resizing, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput, did_you_mean
 from barlow.neighbours.kept import near
@@ -104,7 +104,8 @@ def _embedded(
 ) -> Any:
     """Vectors of image files, ``[files, features]``."""
     model = vectors.encoder_of(embeddings, encoder)
-    reading = {"memory": 0, **embeddings.origin.get("reading", {}), "split": None}
+    reading = {"resize": resizing.named(embeddings.resize), **embeddings.origin.get("reading", {})}
+    reading |= {"memory": 0, "split": None, "pages": "first"}  # a file is one query
     height, width, channels = embeddings.image_shape
     images = data.load([as_path(file) for file in files], (height, width), channels, **reading)
     found = embedding.embed(model, images)

@@ -29,6 +29,8 @@ COLUMNS = ("group", "path", "keep", "similarity", "reason")
 """Columns of a plan."""
 
 EXACT, NEAR = "exact copy", "near copy"
+OF_FIRST = "kept: of the first file"
+"""Reasons of a plan."""
 
 
 class Member(NamedTuple):
@@ -60,6 +62,7 @@ class Duplicates(NamedTuple):
         """Write a plan: CSV with the columns of ``COLUMNS``. Nothing else is touched.
 
         Raises:
+            FileExistsError: If what is there is no plan, or one that keeps other images.
             InvalidInput: If it is not called ``*.csv``.
             OSError: If it cannot be written.
         """
@@ -74,6 +77,11 @@ class Duplicates(NamedTuple):
             )
             for each in self.members
         ]
+        if path.exists() and _decisions(path) != [row[1:3] for row in rows]:
+            raise FileExistsError(
+                f"The plan at {path} keeps other images than this one: it may have been edited. "
+                "Choose another name, or delete it."
+            )
         with replacing(path) as temporary:
             spreadsheets.write(temporary, COLUMNS, rows)
         return path
@@ -83,10 +91,24 @@ def check_plan(path: str | os.PathLike[str]) -> pathlib.Path:
     """The path, if a plan can have it; to be asked before computing.
 
     Raises:
+        FileExistsError: If what is there is no plan.
         FileNotFoundError: If its folder is not there.
         InvalidInput: If it is not called ``*.csv``.
     """
-    return spreadsheets.check_place(path, "A plan")
+    path = spreadsheets.check_place(path, "A plan")
+    if path.exists():
+        _decisions(path)
+    return path
+
+
+def _decisions(path: pathlib.Path) -> list[tuple[str, str]]:
+    """Paths of a plan that is there, and whether they are kept."""
+    try:
+        columns, rows, _ = spreadsheets.read(path)
+        places = [columns.index(name) for name in COLUMNS[1:3]]
+    except ValueError as error:  # no table, or another one
+        raise FileExistsError(f"{path} is there, and is no plan. Choose another name.") from error
+    return [(row[places[0]], row[places[1]]) for row in rows]
 
 
 def duplicates(
@@ -161,7 +183,7 @@ def duplicates(
         reasons = [preferred.reason(keeper, copies) for keeper, copies in groups]
     else:
         groups = between(first, second, limit, look, track)
-        reasons = ["kept: of the first file"] * len(groups)
+        reasons = [OF_FIRST] * len(groups)
     members = _members(first, first if second is None else second, groups, reasons)
     return Duplicates(members, limit, calibration, recall)
 

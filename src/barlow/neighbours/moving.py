@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from barlow import lock, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
+from barlow.neighbours.grouping import OF_FIRST
 from barlow.paths import as_path, replacing
 from barlow.progress import Track, silent
 from barlow.text import printable
@@ -74,11 +75,14 @@ def move_copies(
     folder = as_path(folder).absolute()
     first = vectors.as_embeddings(collection)
     second = first if other is None else vectors.as_embeddings(other)
+    _check_made_of(as_path(plan), 1 if other is None else 2)
     with lock.locked(folder, f"Images are being moved to {folder}"):
         undo = folder / UNDO
         known = _read_undo(undo) if undo.exists() else []
         _settle(known)
-        done = {move.path for move in known if not os.path.lexists(move.before)}
+        contents = dict(zip(map(str, second.names), second.facts["content"], strict=True))
+        gone = [move for move in known if not os.path.lexists(move.before)]
+        done = {move.path for move in gone if contents.get(move.path) == move.content}
         keepers = _files(first, kept, images)
         rest = [path for path in moved if path not in done]
         files = _files(second, rest, images if other is None else None)
@@ -88,7 +92,8 @@ def move_copies(
             for path, (file, content) in files.items()
         ]
         _check_free(moves)
-        _write_undo(undo, [*(move for move in known if move.path in done), *moves])
+        there = (move for move in known if move.path in done or os.path.lexists(move.after))
+        _write_undo(undo, [*there, *moves])
         for move in track(moves, "Moving"):
             _move(move.before, move.after)
     return len(moves)
@@ -106,7 +111,8 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
 
     Raises:
         FileExistsError: If something else is now where an image was.
-        FileNotFoundError: If nothing was moved to the folder.
+        FileNotFoundError: If nothing was moved to the folder, or an image is not there any more:
+            all others are moved back.
         OSError: If a file cannot be moved. The undo file stays, and the call can be repeated.
     """
     folder = as_path(folder).absolute()
@@ -114,9 +120,11 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
     if not undo.is_file():
         raise FileNotFoundError(f"There is no {UNDO} in {folder}: no images were moved there.")
     with lock.locked(folder, f"Images are being moved to {folder}"):
-        moves = _read_undo(undo)
-        _settle(moves)
-        moves = [move for move in moves if os.path.lexists(move.after)]
+        known = _read_undo(undo)
+        _settle(known)
+        moves = [move for move in known if os.path.lexists(move.after)]
+        places = (move.before for move in known if not os.path.lexists(move.after))
+        lost = [place for place in places if not os.path.lexists(place)]
         taken = [move.before for move in moves if os.path.lexists(move.before)]
         if taken:
             raise FileExistsError(
@@ -126,6 +134,12 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
         for move in track(moves, "Moving back"):
             _move(move.after, move.before)
             _remove_empty(pathlib.Path(move.after).parent, folder)
+        if lost:
+            raise FileNotFoundError(
+                f"{len(lost)} images are neither in {folder} nor where they were, such as "
+                f"{printable(lost[0])}. The {len(moves)} others were moved back. {undo} stays: "
+                "delete it, if these are not wanted any more."
+            )
         undo.unlink()
     _remove_empty(folder, folder.parent)
     return len(moves)
@@ -151,6 +165,20 @@ def _read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
     moving = {row["group"] for row in rows if not _KEEP[row["keep"]]}
     kept = [row["path"] for row in rows if _KEEP[row["keep"]] and row["group"] in moving]
     return kept, [row["path"] for row in rows if not _KEEP[row["keep"]]]
+
+
+def _check_made_of(plan: pathlib.Path, count: int) -> None:
+    """Refuse a plan of two files of vectors for one, and the reverse: names may be in both."""
+    columns, rows, _ = spreadsheets.read(plan)
+    if "reason" not in columns or not rows:
+        return
+    place = columns.index("reason")
+    made_of = 2 if OF_FIRST in {row[place] for row in rows} else 1
+    if made_of != count:
+        raise InvalidInput(
+            f"{plan} was made of {made_of} file{'s' * (made_of > 1)} of vectors. Give the same. "
+            f"Received: {count}."
+        )
 
 
 def _files(
@@ -188,7 +216,7 @@ def _check(
     """Refuse to move anything, if one file is not what it was."""
     changed = [
         name
-        for name, (path, content) in {**keepers, **files}.items()
+        for name, (path, content) in [*keepers.items(), *files.items()]
         if content_of_file(path) != content
     ]
     if changed:
@@ -267,4 +295,6 @@ def _write_undo(path: pathlib.Path, moves: Sequence[_Move]) -> None:
 
 def _read_undo(path: pathlib.Path) -> list[_Move]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [_Move(*row) for row in list(csv.reader(file))[1:]]
+        moves = [_Move(*row) for row in list(csv.reader(file))[1:]]
+    # The folder may have been moved, with what was moved to it.
+    return [move._replace(after=os.fspath(_place(path.parent, move.path))) for move in moves]

@@ -6,7 +6,7 @@ from barlow._lazy import attach
 
 if TYPE_CHECKING:
     from barlow.vectors.joining import join
-    from barlow.vectors.npy import write_npy
+    from barlow.vectors.npy import check_npy, write_npy
     from barlow.vectors.origin import encoder_of, images_of, origin_of, placed, warn_of_changed
     from barlow.vectors.parts import Ray
     from barlow.vectors.table import as_embeddings, is_file, read
@@ -16,6 +16,7 @@ __all__ = [
     "Ray",
     "Written",
     "as_embeddings",
+    "check_npy",
     "check_place",
     "encoder_of",
     "images_of",
@@ -35,6 +36,7 @@ __getattr__, __dir__ = attach(
         "Ray": "parts",
         "Written": "writing",
         "as_embeddings": "table",
+        "check_npy": "npy",
         "check_place": "writing",
         "encoder_of": "origin",
         "images_of": "origin",

@@ -26,6 +26,7 @@ def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]
         Paths of ``photos.npy``, float32, ``[images, features]``; and of ``photos.names.json``.
 
     Raises:
+        FileExistsError: If there is another array of the name, such as the images.
         FileNotFoundError: If there is no file.
         InvalidInput: If it is not one of vectors.
         OSError: If it cannot be written.
@@ -40,9 +41,10 @@ def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]
     """
     path = as_path(path)
     table.read_made_by(path)
+    check_npy(path)
     rows = pq.read_metadata(path).num_rows
     features = pq.read_schema(path).field("vector").type.list_size
-    values, names = path.with_suffix(".npy"), path.with_suffix(".names.json")
+    values, names = _places(path)
     with replacing(values) as temporary:
         written = np.lib.format.open_memmap(temporary, "w+", "float32", (rows, features))
         start = 0
@@ -55,3 +57,31 @@ def write_npy(path: str | os.PathLike[str]) -> tuple[pathlib.Path, pathlib.Path]
         found = pq.read_table(path, columns=["path"])["path"].to_pylist()
         temporary.write_text(runs.as_json(found), encoding="utf-8")
     return values, names
+
+
+def check_npy(path: str | os.PathLike[str]) -> None:
+    """Refuse to write what is no array of vectors over; to be asked before computing.
+
+    Args:
+        path: File of vectors, which need not be there yet.
+
+    Raises:
+        FileExistsError: If there is another array, such as the images.
+    """
+    values, _ = _places(as_path(path))
+    if not values.exists():
+        return
+    try:
+        array = np.load(values, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):  # no array, or a part of one
+        array = np.empty(0)
+    if array.ndim != 2 or array.dtype != np.float32:
+        raise FileExistsError(
+            f"{values} is there, and is no array of vectors: it would be lost. Choose another name "
+            "for the file of vectors (--out)."
+        )
+
+
+def _places(path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Of the values, and of the names."""
+    return path.with_suffix(".npy"), path.with_suffix(".names.json")

@@ -111,7 +111,9 @@ def images_of(
     found, gone = [], []
     for name in map(str, embeddings.names[np.asarray(rows, np.intp)]):
         # Names of a list or of a pattern are paths, which may be given in another form now.
-        place = places.get(as_text(name), places.get(os.path.join(as_text(folder), name)))  # noqa: PTH118
+        place = places.get(as_text(name))
+        for path in (name, str(as_path(name))) if place is None else ():
+            place = places.get(as_text(os.path.join(folder, path)), place)  # noqa: PTH118
         (gone if place is None else found).append(name if place is None else place)
     if gone:
         raise FileNotFoundError(
