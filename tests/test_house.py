@@ -7,6 +7,8 @@ import pytest
 
 import barlow
 
+pytestmark = pytest.mark.once
+
 SOURCE = pathlib.Path(barlow.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
 BODY, MODULE, COMMANDS = 45, 300, 200  # lines, at most

@@ -44,21 +44,23 @@ def test_the_wheel_installs_with_one_backend_and_its_demo_runs(tmp_path):
 
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT)
     (wheel,) = tmp_path.glob("*.whl")
-    venv.create(tmp_path / "env", with_pip=True)
+    venv.create(tmp_path / "env")
     python, command = tmp_path / "env/bin/python", tmp_path / "env/bin/barlow"
+    pip = (sys.executable, "-m", "pip", "--python", python, "install")
+    install = (*pip, "--quiet", "--no-compile")
 
-    run(python, "-m", "pip", "install", "--quiet", wheel)
+    run(*install, wheel)
     without_backend = run(command, "demo", check=False)
     assert without_backend.returncode != 0
     assert "pip install 'barlow[jax]'" in without_backend.stderr
 
-    run(python, "-m", "pip", "install", "--quiet", "jax")
+    run(*install, "jax")
     run(python, "-c", CORE)
     without_extra = run(command, "demo", check=False)
     assert without_extra.returncode != 0
     assert "pip install 'barlow[cli]'" in without_extra.stderr
 
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[jax]")
+    run(*install, f"{wheel}[jax]")
     run(command, "demo", "--epochs", "1", "--out", tmp_path / "run")
     assert len(json.loads((tmp_path / "run" / "evaluation.json").read_text())["rows"]) == 18
     assert json.loads((tmp_path / "run" / "config.json").read_text())["backend"] == "jax"

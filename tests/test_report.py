@@ -22,6 +22,7 @@ TERMS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", TERMS)
 def test_a_training_is_drawn_without_a_warning_whatever_its_terms_are(name, tmp_path):
     *columns, floor = TERMS[name]

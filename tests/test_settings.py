@@ -150,6 +150,7 @@ def test_names_of_choices_are_those_of_their_owners():
         assert recommendation.optimizer(recommended, 100).learning_rate is not None
 
 
+@pytest.mark.once
 def test_the_documentation_has_the_table_of_all_settings():
     script = pathlib.Path(__file__).parents[1] / "docs" / "make_tables.py"
     done = subprocess.run(

@@ -8,6 +8,8 @@ import pytest
 import barlow
 from barlow.backend import BACKENDS
 
+pytestmark = pytest.mark.once
+
 SOURCE = pathlib.Path(barlow.__file__).parent.parent
 CHOICE = "import os, _barlow_command, barlow; print(os.environ.get('KERAS_BACKEND'))"
 

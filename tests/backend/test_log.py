@@ -37,7 +37,10 @@ def test_a_quiet_training_writes_nothing_to_standard_error():
     assert "WARNING:absl:as Keras warns" in loud
     if keras.backend.backend() == "tensorflow":
         assert any("oneDNN" in line for line in loud)
-    assert lines_on_standard_error(QUIET + TRAINING) == []
+    after = "import importlib.util, os\nos.write(2, b'an error')\n"  # which appears
+    if keras.backend.backend() == "tensorflow":  # whose import is a plain one
+        after += "assert importlib.util.find_spec('tensorflow').name == 'tensorflow'"
+    assert lines_on_standard_error(QUIET + TRAINING + after) == ["an error"]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's log level")
@@ -46,14 +49,3 @@ def test_a_log_level_that_the_user_has_set_stands():
     assert any(
         "oneDNN" in line for line in lines_on_standard_error(program, TF_CPP_MIN_LOG_LEVEL="0")
     )
-    assert lines_on_standard_error(program) == []
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the import that is silenced")
-def test_what_is_written_after_the_import_appears():
-    program = (
-        QUIET + "; import importlib.util, os, tensorflow;"
-        "assert importlib.util.find_spec('tensorflow').name == 'tensorflow';"
-        "os.write(2, b'an error')"
-    )
-    assert lines_on_standard_error(program) == ["an error"]

@@ -58,6 +58,7 @@ def run(folders, tmp_path_factory):
     return out
 
 
+@pytest.mark.once
 def test_the_demo_ends_with_a_table_a_picture_and_the_rows(barlow, tmp_path):
     code, output = barlow("demo", "--out", tmp_path / "demo", "--epochs", 2)
     assert code == 0, output

@@ -6,7 +6,7 @@ if keras.backend.backend() != "jax":
     collect_ignore_glob = [
         f"test_{name}.py"
         for name in (
-            *("decoding", "files", "folder", "huggingface", "images", "lazy", "manifest"),
-            *("names", "packages", "paths", "reading", "shards", "sources"),
+            *("decoding", "files", "fingerprint", "folder", "huggingface", "images", "lazy"),
+            *("manifest", "names", "packages", "paths", "reading", "shards", "sources"),
         )
     ]

@@ -36,6 +36,7 @@ def images(batch):
     return (batch[:, 0, 0, 0] // 6).tolist()
 
 
+@pytest.mark.once
 def test_every_image_comes_once_an_epoch_in_an_order_of_its_own_that_the_seed_decides():
     pixels = np.arange(12)
     batches, again, other = (Batches(pixels, 4, seed=seed) for seed in (1, 1, 2))
@@ -47,6 +48,7 @@ def test_every_image_comes_once_an_epoch_in_an_order_of_its_own_that_the_seed_de
     assert (first != second).any()
 
 
+@pytest.mark.once
 def test_an_order_is_any_of_all_with_the_same_probability():
     orders = 6_000
     drawn = np.stack([steps(Batches(np.arange(3), 3, seed=s), 1)[0] for s in range(orders // 10)])
@@ -57,6 +59,7 @@ def test_an_order_is_any_of_all_with_the_same_probability():
     assert np.abs(counts - orders / 6).max() < 5 * deviation
 
 
+@pytest.mark.once
 def test_batches_have_one_size_and_no_image_is_left_out_of_every_epoch():
     batches = Batches(np.arange(11), 4, seed=0)
     assert batches.steps_per_epoch == 2
@@ -65,6 +68,7 @@ def test_batches_have_one_size_and_no_image_is_left_out_of_every_epoch():
     assert set(steps(batches, 20).ravel()) == set(range(11))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("reader", READERS, ids=str)
 def test_threads_and_what_is_read_ahead_change_nothing(reader):
     expected = steps(Batches(ARRAY, 5, seed=3), 9)
@@ -74,6 +78,7 @@ def test_threads_and_what_is_read_ahead_change_nothing(reader):
         np.testing.assert_array_equal(batches, expected)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("reader", READERS, ids=str)
 @pytest.mark.parametrize("bad", [(), (4, 5, 17)], ids=["all good", "some bad"])
 def test_batches_that_start_in_the_middle_of_an_epoch_are_those_of_a_training_never_stopped(
@@ -85,12 +90,14 @@ def test_batches_that_start_in_the_middle_of_an_epoch_are_those_of_a_training_ne
         np.testing.assert_array_equal(rest, whole[start:])
 
 
+@pytest.mark.once
 def test_a_batch_depends_on_its_step_and_not_on_those_asked_for_before():
     batches, expected = Batches(lazy(), 5, seed=3), steps(Batches(ARRAY, 5, seed=3), 9)
     for step in (0, 1, 0, 1, 2, 8, 3, 3):
         np.testing.assert_array_equal(batches[step][0], expected[step])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("reader", READERS, ids=str)
 def test_the_image_at_the_same_place_of_the_next_batch_stands_in_for_a_bad_one(reader):
     bad = (4, 5, 17)
@@ -103,12 +110,14 @@ def test_the_image_at_the_same_place_of_the_next_batch_stands_in_for_a_bad_one(r
             assert image == next(i for i in [order[place], *following] if i not in bad)
 
 
+@pytest.mark.once
 def test_every_bad_image_is_named_once_with_its_reason():
     batches = Batches(lazy((4, 5, 17)), 5, seed=3)
     steps(batches, 40)
     assert batches.skipped == {f"{i}.png": "it is empty" for i in (4, 5, 17)}
 
 
+@pytest.mark.once
 def test_an_image_that_comes_back_is_read_again():
     bad = {7}
     batches = Batches(lazy(bad), 5, seed=3)
@@ -117,6 +126,7 @@ def test_an_image_that_comes_back_is_read_again():
     assert 7 in np.concatenate([images(batch) for batch in steps(batches, 20)])
 
 
+@pytest.mark.once
 def test_one_good_image_is_enough_and_none_is_an_error():
     batches = Batches(lazy(set(range(COUNT)) - {9}), 5, seed=3)
     assert images(batches[0][0]) == [9] * 5
@@ -124,6 +134,7 @@ def test_one_good_image_is_enough_and_none_is_an_error():
         Batches(lazy(range(COUNT)), 5, seed=3)[0]
 
 
+@pytest.mark.once
 def test_errors_that_are_not_about_an_image_are_raised():
     def broken(i):
         raise KeyError("a mistake in the program")
@@ -132,6 +143,7 @@ def test_errors_that_are_not_about_an_image_are_raised():
         Batches(lazy(read=broken), 5, seed=3)[0]
 
 
+@pytest.mark.once
 def test_so_many_batches_are_read_ahead_and_no_more():
     read, enough = [], threading.Event()
 
@@ -189,12 +201,14 @@ def test_fit_gets_every_batch_once_in_order_and_resumes_at_the_step_of_the_optim
     np.testing.assert_array_equal(np.concatenate([first, rest]), expected)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("batch_size", [0, 1, 12])
 def test_a_batch_size_that_does_not_fit_is_refused(batch_size):
     with pytest.raises(ValueError, match=f"batch_size={batch_size} with 11 images"):
         Batches(np.arange(11), batch_size, seed=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "value", "least"),
     [("seed", -1, 0), ("start", -1, 0), ("ahead", -1, 0), ("workers", 0, 1)],

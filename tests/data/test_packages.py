@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+LIGHT = "import _barlow_command\n"  # without which `import barlow` imports Keras
+
 
 def run(program, *without):
     """Output of a program for which imports of some packages fail."""
@@ -53,7 +55,7 @@ FILES = ["'{place}/photos'", "'{place}/**/*.png'", "['{place}/photos/1.png']", "
     ],
 )  # fmt: skip
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(package, program, message, place):
-    program = f"from barlow.data import digits, load\n{program.format(place=place)}"
+    program = f"{LIGHT}from barlow.data import digits, load\n{program.format(place=place)}"
     last_line = run(program, package).stderr.strip().splitlines()[-1]
     assert re.search(f"^barlow.errors.MissingPackage: .*{message}$", last_line), last_line
 
@@ -65,9 +67,7 @@ def test_arrays_need_none_of_these_packages(place):
 
 
 def test_images_are_read_without_importing_keras(place):
-    program = f"""
-import sys
-import _barlow_command  # without which `import barlow` imports Keras
+    program = f"""{LIGHT}import sys
 from barlow.data import MAX_PIXELS, Images, in_memory, load
 images = load({str(place / "photos")!r}, memory=0)
 print(MAX_PIXELS, in_memory(images).pixels.shape)

@@ -180,7 +180,7 @@ def test_a_memory_map_stays_one_and_large_files_are_mapped(pixels, tmp_path):
 def test_a_file_of_arrays_takes_about_once_its_size(tmp_path):
     """Measured, for every container."""
     program = """
-import resource, sys
+import resource, sys, _barlow_command  # which imports no Keras
 from barlow import data
 start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 images = data.load(sys.argv[1])

@@ -55,6 +55,7 @@ def labels_of(sizes, kind, seed):
     return numbers, numbers.astype(kind)
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=60)
 @given(sizes=classes, kind=kinds, fraction=st.floats(0.05, 0.95), seed=st.integers(0, 99))
 def test_a_split_has_every_class_of_two_images_on_both_sides(sizes, kind, fraction, seed):
@@ -87,6 +88,7 @@ def test_a_split_has_every_class_of_two_images_on_both_sides(sizes, kind, fracti
         assert all(str(labels[numbers == number][0]) for number in named)
 
 
+@pytest.mark.once
 def test_classes_with_one_image_are_set_aside_by_name():
     labels = ["ant"] * 8 + ["rare\nmoth"] + ["bee"] * 8
     (train, _), (message,) = said(lambda: split(images_of(labels)))
@@ -99,12 +101,14 @@ def test_classes_with_one_image_are_set_aside_by_name():
     assert message.endswith("moth 0, moth 1, moth 2, moth 3, moth 4 and 2 more.")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("fraction", [0, 1, 1.5, -0.5, float("nan")])
 def test_a_fraction_that_is_none_is_refused(fraction):
     with pytest.raises(InvalidInput, match="`test_fraction` must be between 0 and 1"):
         split(images_of([0, 1] * 10), fraction)
 
 
+@pytest.mark.once
 def test_many_classes_of_few_images_are_evaluated():
     train, test = split(images_of(np.arange(90) % 30))
     assert (len(train), len(test)) == (60, 30)
@@ -114,6 +118,7 @@ def test_many_classes_of_few_images_are_evaluated():
     assert "5 and 10 labels per class. The class 0 has 2 training images" in messages[0]
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=30)
 @given(
     train=st.integers(2, 9), test=st.integers(1, 9), neighbours=st.integers(1, 30),
@@ -129,6 +134,7 @@ def test_there_are_never_more_neighbours_than_images(train, test, neighbours, we
     assert [row.neighbours for row in rows] == [None, min(neighbours, train)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["int", "str", "object", "float", "mixed"])
 def test_test_images_of_unknown_classes_are_errors_and_named(kind):
     _, labels = labels_of([10, 10, 10], kind, 0)
@@ -142,6 +148,7 @@ def test_test_images_of_unknown_classes_are_errors_and_named(kind):
     assert messages[0].endswith(f": {labels[0]}.")
 
 
+@pytest.mark.once
 def test_a_probe_that_fails_is_named_with_its_reason_and_the_others_stay():
     labels = np.arange(40) % 2
     good, bad = labels[:, None].astype(float), np.full((40, 1), np.inf)
@@ -154,6 +161,7 @@ def test_a_probe_that_fails_is_named_with_its_reason_and_the_others_stay():
         assert words in messages[0]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "shapes", [((40, 3), (9, 3)), ((9, 3), (40, 3)), ((40,), (40,)), ((40, 2, 2), (40, 2, 2))]
 )
@@ -211,6 +219,7 @@ def test_bad_images_are_named_and_drop_out_of_all_features_alike():
             assert row.accuracy == pytest.approx(other.accuracy, abs=0.011)
 
 
+@pytest.mark.once
 def test_a_set_of_bad_images_alone_is_refused():
     images = images_of(np.arange(20) % 2)
     with pytest.raises(InvalidInput, match="None of the 20 images can be read"):

@@ -25,6 +25,7 @@ def encoder():
     return keras.Sequential([keras.Input((8, 8, 1)), MeanBrightness()])
 
 
+@pytest.mark.once
 def test_a_split_is_stratified_and_shares_no_image():
     images = data.from_array(np.arange(100).reshape(100, 1, 1) * np.ones((1, 8, 8)), [0, 1] * 50)
     train, test = split(images, test_fraction=0.3, seed=1)
@@ -56,6 +57,7 @@ def test_rows_are_those_of_every_kind_of_features_probe_and_number_of_labels(enc
     assert all(row.std == 0 for row in rows if row.labels_per_class is None)
 
 
+@pytest.mark.once
 def test_chunks_and_probes_are_steps_of_the_progress(encoder):
     steps = []
 
@@ -69,6 +71,7 @@ def test_chunks_and_probes_are_steps_of_the_progress(encoder):
     assert steps == ["Computing features"] * 2 + ["Evaluating"] * len(rows)
 
 
+@pytest.mark.once
 def test_labels_that_say_nothing_about_the_images_are_guessed_at_chance(encoder):
     images = blobs(images=1200)
     labels = np.random.default_rng(5).integers(0, 3, 1200)
@@ -77,6 +80,7 @@ def test_labels_that_say_nothing_about_the_images_are_guessed_at_chance(encoder)
         assert row.accuracy == pytest.approx(1 / 3, abs=0.12)
 
 
+@pytest.mark.once
 def test_neighbours_by_cosine_vote_with_what_wu_et_al_give_them():
     rng = np.random.default_rng(0)
     labels, test_labels = rng.integers(0, 3, 300), rng.integers(0, 3, 100)
@@ -99,6 +103,7 @@ def test_neighbours_by_cosine_vote_with_what_wu_et_al_give_them():
     assert accuracy("uniform") != pytest.approx(expected)  # the two can be told apart
 
 
+@pytest.mark.once
 def test_few_labels_are_on_the_scale_of_all_images():
     rng = np.random.default_rng(0)
     classes = rng.normal(size=(3, 4))  # images of one class are alike: every draw is the same
@@ -115,6 +120,7 @@ def test_few_labels_are_on_the_scale_of_all_images():
     assert rows[0].accuracy != pytest.approx(expected(classes))  # the two can be told apart
 
 
+@pytest.mark.once
 def test_labels_of_the_test_set_do_not_change_what_is_learned(encoder):
     train, test = split(blobs())
     wrong = data.from_array(test.pixels, (test.labels + 1) % 3)
@@ -136,6 +142,7 @@ def test_the_random_encoder_has_other_weights_and_the_learned_one_keeps_its_own(
     assert accuracy["random"] != accuracy["learned"]
 
 
+@pytest.mark.once
 def test_numbers_of_labels_that_a_class_does_not_have_are_left_out_and_named(encoder):
     train = blobs(images=20)
     with pytest.warns(UserWarning, match="on 10 and 100 labels per class. The class 2 has 6 tr"):

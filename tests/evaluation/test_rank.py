@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from barlow.evaluation import alpha_req, lidar, rank_me
 
+pytestmark = pytest.mark.once
+
 
 def orthonormal(rows, columns, seed):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(rows, columns)))[0]

@@ -16,6 +16,8 @@ from PIL import Image
 from barlow import data, evaluation
 from barlow.evaluation import split, thumbnails
 
+pytestmark = pytest.mark.once
+
 # Nothing here depends on the probes.
 evaluate = functools.partial(evaluation.evaluate, labels_per_class=(1,), regularization=(1.0,))
 WORDS = "test images have a near-copy among the training images"

@@ -30,7 +30,8 @@ def test_a_complete_run_is_loaded_embedded_and_evaluated(digits, tmp_path):
     np.testing.assert_allclose(
         embeddings.vectors, keras.ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-5
     )
-    rows = evaluation.evaluate(runs.load_encoder(run), *evaluation.split(data.digits()[:300]))
+    parts = evaluation.split(data.digits()[:300])
+    rows = evaluation.evaluate(runs.load_encoder(run), *parts, regularization=(1.0,))
     assert {row.features for row in rows} == {"pixels", "random", "learned"}
     assert report.draw_training(run).is_file()
     model = keras.models.load_model(run / runs.MODEL)
