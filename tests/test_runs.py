@@ -10,6 +10,10 @@ import barlow
 from barlow import lock, runs
 from barlow.paths import free_path, replacing
 
+pytestmark = pytest.mark.once
+
+OWN = {"versions": {"barlow": "0.1.0"}}  # of every configuration that barlow has written
+
 
 def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
     run = tmp_path / "a" / "b"
@@ -23,7 +27,7 @@ def test_a_run_may_be_made_where_there_is_nothing_and_nowhere_else(tmp_path):
     for taken in (run, run / "file"):
         with pytest.raises(FileExistsError, match="not a run"):
             runs.check_free(taken)
-    (run / runs.CONFIG).write_text("{}")
+    runs.write_json(run / runs.CONFIG, OWN)
     with pytest.raises(FileExistsError, match=r"There is a run .*--resume.*--overwrite"):
         runs.check_free(run)
 
@@ -64,7 +68,7 @@ def test_the_home_folder_may_be_written_as_in_a_shell(tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert runs.check_place("~/runs/x") == tmp_path / "runs" / "x"
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / runs.CONFIG).write_text('{"image_shape": [1, 2, 3]}')
+    runs.write_json(tmp_path / "x" / runs.CONFIG, {"image_shape": [1, 2, 3], **OWN})
     assert runs.is_run("~/x")
     assert runs.image_shape("~/x") == (1, 2, 3)
 
@@ -95,8 +99,25 @@ def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
     ]
     for name in names:
         (tmp_path / name).write_text("{}")
+    runs.write_json(tmp_path / runs.CONFIG, OWN)
     runs.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"versions": {"keras": "3"}}', "\0", "not JSON"])
+def test_a_folder_of_another_program_is_no_run_and_stays(text, tmp_path):
+    (tmp_path / runs.CONFIG).write_text(text)
+    (tmp_path / runs.MODEL).write_text("precious")
+    (tmp_path / runs.CHECKPOINTS).mkdir()
+    for way in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(FileExistsError, match="exists and is not a run"):
+            runs.check_place(tmp_path, **way)
+    with pytest.raises(FileExistsError, match="exists and is not a run"):
+        runs.clear(tmp_path)
+    assert not runs.is_complete(tmp_path)
+    assert runs.image_shape(tmp_path) == ()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {runs.CONFIG, runs.MODEL, runs.CHECKPOINTS}
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -115,7 +136,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 def test_two_processes_that_write_one_file_each_write_it_whole(tmp_path):
     path = tmp_path / "labels.csv"
     program = (
-        "import pathlib, sys\nfrom barlow.paths import replacing\n"
+        "import pathlib, sys, _barlow_command\nfrom barlow.paths import replacing\n"
         "with replacing(pathlib.Path(sys.argv[1]), alone=False) as temporary:\n"
         "    temporary.write_text('two')\n"
     )

@@ -25,7 +25,8 @@ RECOMMENDED = {"resize": RESIZE, "background": BACKGROUND}
 """Both, as options of :func:`barlow.data.load`."""
 
 OTHER_SIZE = "Image files are brought to another size by --image-size, Settings(image_size=...)."
-"""How to mend it, where an encoder does not take images of their size."""
+OTHER_CHANNELS = "Image files are read as grey or as colour by barlow.data.load(..., channels=...)."
+"""How to mend it, where an encoder does not take images of their shape."""
 
 
 class Placed(NamedTuple):

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from barlow import backend, lock, resizing
+from barlow import backend, lock, own, resizing
 from barlow.errors import InvalidInput
 from barlow.own import CHECKPOINTS, CONFIG, CORRELATION, IMAGES, PICTURE, TENSORBOARD
 from barlow.paths import as_path, replacing
@@ -113,8 +113,8 @@ def check_place(
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a run at the path, complete or not."""
-    return (as_path(path) / CONFIG).is_file()
+    """Whether there is a run at the path, complete or not: others have a ``config.json``, too."""
+    return own.is_run(as_path(path))
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:

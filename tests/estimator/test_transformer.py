@@ -1,6 +1,7 @@
 """`BarlowTransformer` among other estimators: learned, copied, searched, interrupted."""
 
 import copy
+import dataclasses
 import os
 import pickle
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawing import draws
+from pictures import draw
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
@@ -136,6 +138,18 @@ class Interrupting(keras.layers.Layer):
 def interrupted(image_shape):
     inputs = keras.Input(image_shape)
     return keras.Model(inputs, keras.layers.GlobalMaxPooling2D()(Interrupting()(inputs)))
+
+
+@pytest.mark.once
+def test_files_get_the_size_of_the_weights(tmp_path):
+    for number in range(6):
+        draw(number).resize((90, 40)).save(tmp_path / f"{number}.png")
+    paths, few = sorted(tmp_path.glob("*.png")), dataclasses.replace(TINY, batch_size=4)
+    start = barlow.pretrain(paths, tmp_path / "start", dataclasses.replace(few, image_size=24))
+    weights = str(start / barlow.runs.ENCODER)
+    learned = BarlowTransformer(settings=dataclasses.replace(few, weights=weights)).fit(paths)
+    assert learned.input_shape_ == learned.encoder_.input_shape[1:] == (24, 24, 3)
+    assert learned.transform(paths[:2]).shape == (2, learned.encoder_.output_shape[1])
 
 
 @pytest.mark.once

@@ -289,6 +289,6 @@ def test_a_part_of_a_file_is_said_to_be_one(tmp_path):
     ):
         with pytest.raises(InvalidInput, match="only a part of one"):
             use()
-    assert models.image_size_of_weights(str(path)) is None
-    assert models.image_size_of_weights(str(tmp_path / "whole.keras")) == SHAPE[:2]
-    assert models.image_size_of_weights("some.weights.h5") is None
+    assert models.image_shape_of(str(path)) == ()
+    assert models.image_shape_of(str(tmp_path / "whole.keras")) == SHAPE
+    assert models.image_shape_of("some.weights.h5") == ()

@@ -248,7 +248,7 @@ def test_the_first_layer_with_nan_is_named(last, images, tmp_path):
 
 def test_checkpoints_go_all_at_once(tmp_path):
     """So that a kill leaves none of them in part: then a complete run would train again."""
-    (tmp_path / runs.CONFIG).write_text("{}")
+    runs.write_json(tmp_path / runs.CONFIG, {"versions": {"barlow": "0.1.0"}})
     (tmp_path / runs.MODEL).touch()
     for step in (1, 2):
         checkpoints.save(tmp_path, checkpoints.Checkpoint(step, [np.ones(3)], [], 0.0))

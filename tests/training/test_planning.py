@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import signal
+import threading
 import types
 
 import keras
@@ -16,7 +17,7 @@ from pictures import draw
 import barlow
 from barlow import backend, data, runs
 from barlow.errors import InvalidInput
-from barlow.training import planning
+from barlow.training import checkpoints, planning, reading_time
 
 SETTINGS = barlow.Settings(batch_size=50, encoder="small:network", projector=(8, 8))
 IMAGES = data.digits().pixels[:400]  # eight steps an epoch
@@ -185,6 +186,68 @@ def test_an_interrupt_at_the_end_of_an_epoch_of_the_plan_is_not_lost(tmp_path, m
 
 
 @pytest.mark.once
+def test_an_interrupt_after_the_last_epoch_of_the_plan_is_not_lost(quick, tmp_path, monkeypatch):
+    """While the networks of the short training are written."""
+    save = barlow.BarlowTwins.save
+
+    def interrupted(model, *arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        save(model, *arguments)
+
+    monkeypatch.setattr(barlow.BarlowTwins, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        barlow.pretrain(IMAGES, tmp_path / "run", dataclasses.replace(SETTINGS, minutes=5))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.once
+def test_reading_is_measured_on_files_that_were_not_read_before(monkeypatch):
+    """The clock of this test goes on when a file is read, and at no other time."""
+    reads, one_at_a_time = [], threading.Lock()
+
+    def read(number):
+        with one_at_a_time:
+            reads.append(number)
+        return np.zeros((8, 8, 1), "uint8")
+
+    monkeypatch.setattr(reading_time.time, "perf_counter", lambda: len(reads) / 2)
+    lazy = data.Images(data.LazyPixels([*range(5000)], (8, 8, 1), read))
+    assert reading_time.measure(lazy, 0) == (512.0, 0.5)  # 1,024 are read at the beginning
+    assert len({*reads}) == len(reads) == 512
+    loaded = dataclasses.replace(lazy, pixels=np.zeros((5000, 8, 8, 1), "uint8"))
+    assert reading_time.measure(loaded, 0) == (0.0, 0.0)
+
+
+@pytest.mark.once
+def test_what_reading_takes_is_part_of_the_plan(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda *_: planning.Costs(0.1, 0.0, 0.0, 10.0))
+    reading = reading_time.Reading(begin=50.0, image=0.02)
+    monkeypatch.setattr(planning.reading_time, "measure", lambda *_: reading)
+    timed = dataclasses.replace(SETTINGS, minutes=20)
+    run = barlow.pretrain(IMAGES, tmp_path / "run", timed, [After()])
+    config = runs.read_config(run)
+    # A step of 50 images takes one second, not a tenth; 60 s are for the beginning and the end.
+    assert config["planned_seconds"] == pytest.approx(8 * config["epochs"])
+    assert 0.95 * 1200 - 60 - 30 < config["planned_seconds"] <= 0.95 * 1200 - 60
+
+
+@pytest.mark.once
+def test_a_short_training_writes_checkpoints_as_often_as_the_one_that_is_planned(
+    quick, tmp_path, monkeypatch
+):
+    seen = []
+    record = checkpoints.Record
+    monkeypatch.setattr(
+        checkpoints, "Record", lambda *given: seen.append(given[3]) or record(*given)
+    )
+    timed = dataclasses.replace(SETTINGS, minutes=5)
+    monkeypatch.setattr(planning, "fitting", lambda *_: 1)
+    barlow.pretrain(IMAGES, tmp_path / "run", timed, checkpoint_seconds=7)
+    assert set(seen) == {7}
+    assert len(seen) > 1
+
+
+@pytest.mark.once
 def test_a_warm_up_is_compared_with_the_epochs_that_were_planned(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "fitting", lambda costs, steps, seconds: 900)
     timed = dataclasses.replace(SETTINGS, minutes=60, warmup_epochs=800)
@@ -259,10 +322,14 @@ def test_a_size_that_fits_is_kept_where_trying_a_smaller_one_takes_too_long(
 
     monkeypatch.setattr(planning, "measure", measure)
     settings = barlow.Settings(minutes=60, projector=(8, 8), dtype_policy="float32")
-    run = barlow.pretrain(photos, tmp_path / "run", settings, [Ends()])
-    assert tried == [64, 32]
-    assert runs.read_config(run)["image_shape"] == [64, 64, 3]
-    assert runs.read_config(run)["epochs"] > 100
+    for slow, expected in ((False, [64, 32]), (True, [64])):  # to read all images again
+        if slow:
+            monkeypatch.setattr(planning.reading_time, "at_size", lambda *_: 1e4)
+        tried.clear()
+        run = barlow.pretrain(photos, tmp_path / f"run {slow}", settings, [Ends()])
+        assert tried == expected
+        assert runs.read_config(run)["image_shape"] == [64, 64, 3]
+        assert runs.read_config(run)["epochs"] > 100
 
 
 @pytest.mark.once

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 from pictures import draw
 from PIL import Image
 from tiny import TINY
+from typer.testing import CliRunner
 
 import barlow
 from barlow import data, resizing, runs
+from barlow.cli import app
 from barlow.errors import InvalidInput
 from barlow.training import planning
 
@@ -200,3 +203,64 @@ def test_dark_image_files_are_what_they_say(tmp_path):
     assert runs.is_complete(run)
     with pytest.raises(InvalidInput, match="classes, or few shades"):
         barlow.pretrain(data.load(folder).pixels, tmp_path / "other", settings())
+
+
+@pytest.fixture
+def colour_run(pictures, tmp_path):
+    return barlow.pretrain(pictures, tmp_path / "colour", settings(image_size=24))
+
+
+@pytest.fixture
+def grey(tmp_path):
+    (tmp_path / "grey").mkdir()
+    for number in range(6):
+        draw(number).resize(TALL).convert("L").save(tmp_path / "grey" / f"{number}.png")
+    return tmp_path / "grey"
+
+
+@pytest.mark.parametrize("start", ["from_run", "weights", "encoder"])
+def test_grey_files_become_colour_ones_for_weights_of_these(start, colour_run, grey, tmp_path):
+    ways = {"from_run": colour_run} if start == "from_run" else {}
+    given = {} if ways else {start: str(colour_run / runs.ENCODER)}
+    run = barlow.pretrain(grey, tmp_path / "run", settings(**given), **ways)
+    assert runs.image_shape(run) == (24, 24, 3)
+    assert barlow.pretrain(grey, run, settings(**given), **ways, resume=True) == run
+    images = data.load(grey, (24, 24), 1)
+    with pytest.raises(InvalidInput, match=r"barlow\.data\.load\(\.\.\., channels=\.\.\.\)"):
+        barlow.pretrain(images, tmp_path / "other", settings(**given), **ways)
+
+
+@pytest.mark.parametrize("start", ["from_run", "weights", "encoder"])
+def test_a_run_is_not_replaced_by_what_starts_from_it(start, colour_run, pictures):
+    before = {path: path.read_bytes() for path in colour_run.rglob("*") if path.is_file()}
+    ways = {"from_run": colour_run} if start == "from_run" else {}
+    given = {} if ways else {start: str(colour_run / runs.ENCODER)}
+    with pytest.raises(InvalidInput, match=r"would overwrite them.*Choose another folder"):
+        barlow.pretrain(pictures, colour_run, settings(**given), **ways, overwrite=True)
+    assert before == {path: path.read_bytes() for path in colour_run.rglob("*") if path.is_file()}
+
+
+def test_a_way_to_resize_is_for_files_alone(pictures, tmp_path):
+    pixels = data.load(pictures, (24, 24)).pixels
+    with pytest.raises(InvalidInput, match=r"not of files. Received: resize='pad'. Leave it out"):
+        barlow.pretrain(pixels, tmp_path / "run", settings(resize="pad"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_recommended_has_the_size_of_the_weights(colour_run, pictures):
+    command = ["recommend", str(pictures), "--encoder", "conv"]
+    for more, size in (([], 40), (["--weights", str(colour_run / runs.ENCODER)], 24)):
+        done = CliRunner().invoke(app, command + more)
+        assert done.exit_code == 0, done.output
+        assert re.search(rf"image_size +│ +{size} ", done.output)
+
+
+def test_images_in_memory_that_would_take_too_much_there_are_read_when_needed(
+    pictures, monkeypatch
+):
+    monkeypatch.setattr("barlow.data.reading.MEMORY", 6 * 40 * 40 * 3)
+    images = data.load(pictures, (32, 32))
+    for side, kind in ((16, np.ndarray), (40, np.ndarray), (41, data.LazyPixels)):
+        found = data.at_size(images, (side, side))
+        assert type(found.pixels) is kind
+        np.testing.assert_array_equal(found.pixels[:], data.load(pictures, (side, side)).pixels)

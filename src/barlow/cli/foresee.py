@@ -35,6 +35,7 @@ def recommend(
 
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
     images = read(sources, **inputs.reading(settings) | reading)
+    images = inputs.training_images(images, settings, None)  # whose size weights may say
     recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
     show.settings(dataclasses.asdict(recommended))
 

@@ -75,9 +75,9 @@ def pretrain(
     from barlow.cli.reading import read  # noqa: PLC0415
     from barlow.training import inputs  # noqa: PLC0415
 
-    inputs.check_settings(settings, from_run)
+    inputs.check_settings(settings, from_run, out if overwrite else None)
     devices = _processes(devices)
-    reading = inputs.reading(settings, out if resume and runs.is_run(out) else None)
+    reading = inputs.reading(settings, out if resume and runs.is_run(out) else None, from_run)
     reading |= {"max_pixels": max_pixels, "pages": pages}
     reading["background"] = background or reading["background"]
     images = read(sources, **reading, split=split)

@@ -65,6 +65,12 @@ def fingerprint(images: Images, track: Track = silent) -> Fingerprint:
     return Fingerprint(np.array(names, "uint64"), content)
 
 
+def looks(images: Images) -> int:
+    """How many images :func:`fingerprint` looks at."""
+    of_function = images.files is None and isinstance(images.pixels, LazyPixels)
+    return min(len(images), _LOOKS) if of_function else len(images)
+
+
 def differences(images: Images, before: Fingerprint) -> str:
     """How images differ from those of a fingerprint of as many images; empty if they do not.
 

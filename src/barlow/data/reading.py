@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from barlow.data.images import Images, as_size
-from barlow.data.lazy import BadImage, LazyPixels
+from barlow.data.lazy import MEMORY, BadImage, LazyPixels
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
 
@@ -95,7 +95,9 @@ def in_memory(images: Images, track: Track = silent) -> Images:
 
 
 def at_size(images: Images, image_size: tuple[int, int], track: Track = silent) -> Images:
-    """Images of files brought to another size, from their files; in memory if they were.
+    """Images of files brought to another size, from their files.
+
+    They are in memory if they were and take no more than 2 GiB there, or no more than before.
 
     Args:
         images: Images of files.
@@ -124,7 +126,9 @@ def at_size(images: Images, image_size: tuple[int, int], track: Track = silent) 
     lazy = dataclasses.replace(
         images, pixels=LazyPixels([*images.files], shape, read), read=read, size_is_open=False
     )
-    return in_memory(lazy, track) if isinstance(images.pixels, np.ndarray) else lazy
+    is_read = isinstance(images.pixels, np.ndarray)
+    fits = lazy.pixels.nbytes <= max(MEMORY, images.pixels.nbytes)
+    return in_memory(lazy, track) if is_read and fits else lazy
 
 
 def read_all(

@@ -25,6 +25,7 @@ def as_inputs(
     check: Check,
     scale: pixels.Scale | None = None,
     options: Mapping[str, str] = resizing.RECOMMENDED,
+    start: Shape = (),
 ) -> tuple[data.Images, pixels.Scale]:
     """Inputs as an encoder takes them, and what brings their values to 0 .. 255.
 
@@ -35,6 +36,7 @@ def as_inputs(
         scale: What brought the values of the first inputs to 0 .. 255. Defaults to ``None``: these
             are the first.
         options: How image files come to their size, as for :func:`barlow.data.load`.
+        start: Shape of what the weights to start from take: of files of which nothing says it.
 
     Raises:
         ValueError: If they are nothing that an encoder takes, or of another shape.
@@ -46,7 +48,8 @@ def as_inputs(
         )
     axes, is_image = x.ndim if hasattr(x, "ndim") else np.asarray(x).ndim, len(shape) == 3
     if axes == 1 and all(isinstance(path, str | os.PathLike) for path in x):
-        return _of_shape(_load([*x], shape, options), shape), scale or pixels.EIGHT_BITS
+        found = _load([*x], shape or start, options)
+        return _of_shape(found, shape), scale or pixels.EIGHT_BITS
     if axes < 3:
         x = check(x, dtype="numeric" if is_image else "float32")
         x = _unflattened(x, shape) if is_image else x

@@ -19,6 +19,7 @@ from barlow.estimator.inputs import Shape, as_inputs, as_shape, check_read, join
 from barlow.models.encoders import features_of
 from barlow.settings import Settings, declarations
 from barlow.training import pretrain
+from barlow.training.inputs import shape_of_start
 from barlow.training.rows import learn_rows
 
 with extra("cli", "A transformer of scikit-learn"):
@@ -56,8 +57,8 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             ``Settings()``.
         image_shape: ``(height, width)`` or ``(height, width, channels)`` that rows of pixels have,
             or that images of files are brought to. Defaults to ``None``: that of ``encoder``; or
-            else two axes are rows of a table, and files have the size of
-            :func:`barlow.data.load`.
+            else two axes are rows of a table, and files have the size of the weights to start
+            from, or that of :func:`barlow.data.load`.
         batch_size: Inputs to embed at a time, >= 1. Defaults to 256.
 
     Attributes:
@@ -120,7 +121,8 @@ class BarlowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             least = 2 if encoder is None else 1
             check = functools.partial(validate_data, self, ensure_min_samples=least)
             shape, reading = joined(shape, self._image_shape()), self._reading_options()
-            inputs, scale = as_inputs(X, shape, check, options=reading)
+            start = shape_of_start(self.settings or Settings()) if encoder is None else ()
+            inputs, scale = as_inputs(X, shape, check, options=reading, start=start)
             if encoder is None:
                 encoder, loss = self._learn(inputs)
             else:

@@ -21,7 +21,7 @@ from barlow.models.projector import projector
 from barlow.models.statistics import normalizations, renew_statistics
 from barlow.models.weights import check_is_encoder, load
 from barlow.models.weights import copy as copy_weights
-from barlow.models.weights import image_size as image_size_of_weights
+from barlow.models.weights import image_shape as image_shape_of
 
 _REGISTERED = (optimizers, views.ImageViews, views.SignalViews, views.TableViews)
 
@@ -35,7 +35,7 @@ __all__ = [
     "copy_weights",
     "encoder",
     "find",
-    "image_size_of_weights",
+    "image_shape_of",
     "is_file",
     "is_function",
     "is_hub",

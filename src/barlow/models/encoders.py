@@ -21,7 +21,7 @@ from barlow.models.hub import PREFIX, hub, keras_hub
 from barlow.models.resnet import resnet
 from barlow.models.vision_transformer import vision_transformer
 from barlow.paths import as_path
-from barlow.resizing import OTHER_SIZE
+from barlow.resizing import OTHER_CHANNELS, OTHER_SIZE
 
 ImageShape = tuple[int, ...]
 """Height, width and channels."""
@@ -78,10 +78,12 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
         size in (None, given) for size, given in zip(expected, image_shape, strict=True)
     )
     if not fits:
+        of_images = len(expected) == len(image_shape) == 3
+        same_colour = of_images and expected[2] in (None, image_shape[2])
+        how = OTHER_SIZE if same_colour else OTHER_CHANNELS if of_images else ""
         raise InvalidInput(
             f"The encoder {name} takes images of shape {expected} (height, width, channels). "
-            f"Received: images of shape {tuple(image_shape)}."
-            + (f" {OTHER_SIZE}" if len(expected) == len(image_shape) == 3 else "")
+            f"Received: images of shape {tuple(image_shape)}. {how}".rstrip()
         )
     if weights is not None:
         with backend.keras_defaults():

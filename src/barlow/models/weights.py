@@ -43,20 +43,19 @@ def check(weights: str, name: str) -> None:
         raise InvalidInput(f"There is no file of weights at {weights}.")
 
 
-def image_size(weights: str) -> tuple[int, int] | None:
-    """``(height, width)`` of the images of an encoder in a ``.keras`` file; ``None`` if it is open.
+def image_shape(file: str) -> tuple[int | None, ...]:
+    """``(height, width, channels)`` of the images of an encoder in a ``.keras`` file.
 
     Args:
-        weights: As given; whether it can be read, :func:`take` says.
+        file: Its path; whether it can be read, is said when its weights are taken.
+
+    Returns:
+        ``None`` in the place of what is open; ``()`` if it cannot be read.
     """
-    if not weights.endswith(".keras"):
-        return None
     try:
-        shape = load(as_path(weights)).input_shape
+        return tuple(load(as_path(file)).input_shape[1:])
     except Exception:  # whatever a damaged file leads Keras to
-        return None
-    height, width = shape[1:3] if len(shape) == 4 else (None, None)
-    return None if height is None or width is None else (height, width)
+        return ()
 
 
 def load(path: pathlib.Path) -> keras.Model:
@@ -136,8 +135,9 @@ def copy(encoder: keras.Model, other: keras.Model, source: object) -> None:
         raise InvalidInput(
             f"The encoder of {source} does not fit: its {len(given)} weights and the "
             f"{len(expected)} of this encoder have different shapes. It takes images of shape "
-            f"{other.input_shape[1:]}, this one {encoder.input_shape[1:]}: choose the same encoder "
-            "(--encoder) and the same size of images (--image-size)."
+            f"{other.input_shape[1:]}, this one {encoder.input_shape[1:]} (height, width, "
+            "channels): choose the same encoder (--encoder) and images of the same size "
+            "(--image-size) and colour (barlow.data.load(..., channels=...))."
         )
     _set(encoder, other.get_weights())
 

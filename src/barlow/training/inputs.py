@@ -10,14 +10,24 @@ import numpy as np
 from barlow import data, models, resizing, runs
 from barlow.data.fingerprint import Fingerprint, differences
 from barlow.errors import InvalidInput
+from barlow.paths import as_path
 from barlow.settings import Settings
 
 
-def check_settings(settings: Settings, from_run: str | os.PathLike[str] | None) -> None:
+def check_settings(
+    settings: Settings,
+    from_run: str | os.PathLike[str] | None,
+    replaced: str | os.PathLike[str] | None = None,
+) -> None:
     """Refuse settings of a training that contradict each other; to be asked before reading.
 
+    Args:
+        settings: How to train.
+        from_run: The run whose weights it starts from, or ``None``.
+        replaced: Folder of a run that it overwrites. Defaults to ``None``.
+
     Raises:
-        InvalidInput: If they do.
+        InvalidInput: If they do, or if the training would overwrite what it starts from.
     """
     if from_run is not None and settings.weights is not None:
         raise InvalidInput(
@@ -29,20 +39,37 @@ def check_settings(settings: Settings, from_run: str | os.PathLike[str] | None) 
             "`minutes` plans the epochs, and `epochs` says how many there are: give one of them. "
             f"Received: minutes={settings.minutes:g} and epochs={settings.epochs}."
         )
+    given = [settings.weights, settings.encoder, from_run]  # some are no paths, but names
+    starts = [as_path(each).resolve() for each in given if each is not None]
+    places = [start.parent for start in starts if start.name in (runs.ENCODER, runs.MODEL)]
+    places += [] if from_run is None else [as_path(from_run).resolve()]
+    if replaced is not None and as_path(replaced).resolve() in places:
+        raise InvalidInput(
+            f"The training starts from weights in {replaced} and would overwrite them: what ends "
+            "it early would leave neither. Choose another folder."
+        )
 
 
-def reading(settings: Settings, run: pathlib.Path | None = None) -> dict[str, Any]:
+def reading(
+    settings: Settings,
+    run: pathlib.Path | None = None,
+    from_run: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
     """Options of :func:`barlow.data.load` for the images of a training.
 
     Args:
         settings: How to train.
         run: A run that is resumed: what it has is not open. Defaults to ``None``.
+        from_run: A run whose weights it starts from: its images have as many channels. So have
+            those of a ``.keras`` file of weights, or of an encoder. Defaults to ``None``.
     """
     size = settings.image_size
     options: dict[str, Any] = {"image_size": None if size is None else (size, size)}
     options |= resizing.RECOMMENDED if run is None else resizing.of(run)
+    shape = shape_of_start(settings, from_run) if run is None else runs.image_shape(run)
+    options["channels"] = shape[2] if shape[2] in (1, 3) else None  # as files can have
     if run is not None and size is None:
-        options["image_size"] = runs.image_shape(run)[:2]
+        options["image_size"] = shape[:2]
     if settings.resize != "auto":
         options["resize"] = settings.resize
     return options
@@ -61,15 +88,22 @@ def training_images(
         settings: How to train.
         run: As for :func:`reading`.
         from_run: A run whose weights it starts from: a size that is open becomes that of its
-            images, which the weights may fit alone. So it does with a ``.keras`` file of weights.
+            images, which the weights may fit alone. So it does with a ``.keras`` file of weights,
+            or of an encoder.
 
     Raises:
-        InvalidInput: If they are there already and were resized in another way.
+        InvalidInput: If they are there already and were resized in another way; or if they are no
+            image files, and the settings say how these are resized.
     """
-    options = reading(settings, run)
+    options = reading(settings, run, from_run)
     found = data.as_images(images, **options)
     wanted = resizing.RESIZES[options["resize"]]
     given = settings.resize != "auto" or run is not None
+    if settings.resize != "auto" and not found.resize:
+        raise InvalidInput(
+            "`resize` says how image files come to their size, and these images are not of files. "
+            f"Received: resize={settings.resize!r}. Leave it out."
+        )
     if given and found.resize not in ("", wanted):
         raise InvalidInput(
             f"The images were read by {found.resize}, and the training wants them by {wanted}. "
@@ -77,17 +111,20 @@ def training_images(
         )
     image_size = options["image_size"]
     if image_size is None and found.size_is_open:
-        image_size = _size_of_start(settings, from_run)
+        height, width, _ = shape_of_start(settings, from_run)
+        image_size = None if height is None or width is None else (height, width)
     return _at_size(found, image_size) if found.size_is_open and image_size else found
 
 
-def _size_of_start(
-    settings: Settings, from_run: str | os.PathLike[str] | None
-) -> tuple[int, int] | None:
-    """Of the images that the weights have seen, where that is known."""
-    if from_run is not None and (shape := runs.image_shape(from_run)):
-        return shape[0], shape[1]
-    return None if settings.weights is None else models.image_size_of_weights(settings.weights)
+def shape_of_start(
+    settings: Settings, from_run: str | os.PathLike[str] | None = None
+) -> tuple[int | None, ...]:
+    """``(height, width, channels)`` that the weights to start from take; ``None`` what is open."""
+    file = os.fspath(from_run or settings.weights or settings.encoder)
+    shape: tuple[int | None, ...] = () if from_run is None else runs.image_shape(from_run)
+    if not shape and file.endswith(".keras"):
+        shape = models.image_shape_of(file)
+    return shape if len(shape) == 3 else (None, None, None)
 
 
 def probe_images(probe: Any, images: data.Images) -> data.Images:

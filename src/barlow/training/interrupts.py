@@ -11,6 +11,13 @@ import numpy as np
 
 from barlow import backend
 
+_counted = 0
+
+
+def count() -> int:
+    """How many interrupts have ended a training of this process so far, or came too late to."""
+    return _counted
+
 
 class Stop(keras.callbacks.Callback):
     """Ends training, also if an interrupt comes before it begins.
@@ -56,6 +63,8 @@ def stop_training(model: keras.Model) -> Iterator[Stop]:
             signal.signal(number, handler)
 
     def stop(*_: Any) -> None:
+        global _counted  # noqa: PLW0603 - signals are of the process
+        _counted += 1
         callback.interrupted = True
         model.stop_training |= backend.process_count() == 1  # else all stop together
         as_usual()

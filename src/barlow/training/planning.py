@@ -22,6 +22,7 @@ from barlow.callbacks.run import epochs_between_looks
 from barlow.errors import InvalidInput
 from barlow.settings import Settings
 from barlow.text import duration
+from barlow.training import interrupts, reading_time
 
 _PART = 0.95  # of the time is planned for: checkpoints are written, and machines are not even
 _FEW_STEPS = 300  # with fewer, smaller images are tried; a guess, see docs/decisions/0015
@@ -31,6 +32,7 @@ _AHEAD = 4  # first steps of an epoch, whose batches were read while the encoder
 _ENOUGH, _SHARE, _LEAST = 2.0, 0.02, 5.0  # seconds in steps; or of the time, and seconds at least
 _HALF = "mixed_bfloat16"  # it has the range of float32, so that nothing overflows
 _TENTH = 0.1  # of the time: where the short training took more, there is no second one
+_MOST = 0.5  # of the time that is left, for reading all images at a smaller size
 _SIDE, _TIMES = 1024, 5  # of a matrix, whose product is timed in both precisions
 _PROMISES, _GAIN = 1.5, 1.1  # how much faster a product, and then a step, must be in half precision
 
@@ -136,12 +138,19 @@ def _try_sizes(
         if _together(may_be_half and in_time):
             settings, costs, reason = _faster(images, settings, batch_size, train, costs)
         may_be_half = False
+        reading = reading_time.measure(images, settings.seed + 1 + len(tried))
+        own = batch_size / backend.process_count()  # images of a batch that a process reads
+        step = max(costs.step, own * reading.image)
+        costs = costs._replace(step=step, once=costs.once + reading.begin)
         tried.append((images, costs, steps))
         few = _epochs_in_time(minutes, begun, costs, steps) * steps < _FEW_STEPS
-        if not (is_open and few) or shape[0] // 2 < _SMALLEST:
+        size = shape[0] // 2, shape[1] // 2
+        if not (is_open and few) or size[0] < _SMALLEST:
             return tried, settings, reason
-        half = data.at_size(images, (shape[0] // 2, shape[1] // 2))
-        images = dataclasses.replace(half, size_is_open=True)
+        seconds = reading_time.at_size(images, size, settings.seed)
+        if not _together(seconds < _MOST * _seconds_left(minutes, begun, costs)):
+            return tried, settings, reason
+        images = dataclasses.replace(data.at_size(images, size), size_is_open=True)
 
 
 def _seconds_left(minutes: float, begun: float, costs: Costs) -> float:
@@ -213,7 +222,7 @@ def measure(
     some = data.sample(images, steps * batch_size, settings.seed)
     short = dataclasses.replace(settings, epochs=_EPOCHS, minutes=None, warmup_epochs=None)
     watch = _Watch(max(_LEAST, _SHARE * 60 * (settings.minutes or 0)))
-    begin = time.perf_counter()
+    interrupted, begin = interrupts.count(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         try:
             train(some, pathlib.Path(folder) / "run", short, [watch])
@@ -225,8 +234,8 @@ def measure(
                 f"A short training is tried in a temporary folder (TMPDIR). {error.strerror}",
                 error.filename,
             ) from error
-    if not watch.ended:
-        raise KeyboardInterrupt  # which ended it after a step, as it does any training
+    if not watch.ended or not _together(interrupts.count() == interrupted):
+        raise KeyboardInterrupt  # which ended it after a step, or would after this training
     return watch.costs(time.perf_counter() - begin)
 
 

@@ -62,7 +62,8 @@ def pretrain(
 
     With ``settings.minutes``, what a training costs here is first measured on a short one that is
     thrown away, and as many epochs are planned as end in that time, counted from this call on. The
-    plan is made once: on a machine that gets slower, training takes longer.
+    plan is made once: on a machine that gets slower, training takes longer. What ``callbacks`` take
+    is not planned for.
 
     Args:
         images: Training images: an array, see :func:`barlow.data.from_array`; a path, a pattern, a
@@ -113,13 +114,13 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
-    check_settings(settings or Settings(), from_run)
+    check_settings(settings or Settings(), from_run, out if overwrite else None)
     begun = time.perf_counter()
     backend.join_processes()
     plan = None
     if settings is not None and settings.minutes is not None:
         ways = {"probe": probe, "from_run": from_run, "devices": devices}
-        short = functools.partial(pretrain, **ways)
+        short = functools.partial(pretrain, **ways, checkpoint_seconds=checkpoint_seconds)
         with processes.own_folder(as_path(out)) as folder:
             runs.check_place(folder, resume=resume, overwrite=overwrite)  # before measuring
             there = folder if resume and runs.is_run(folder) else None
