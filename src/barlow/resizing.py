@@ -1,10 +1,12 @@
 """How an image comes to a size with another ratio of width to height."""
 
 import json
+import operator
 import os
 from typing import Any, NamedTuple
 
 from barlow import own
+from barlow.errors import InvalidInput
 from barlow.paths import as_path
 
 RESIZES = {
@@ -114,3 +116,30 @@ def named(words: str) -> str:
         'pad'
     """
     return next((name for name, each in RESIZES.items() if each == words), RESIZE)
+
+
+def as_size(size: Any, name: str = "image_size") -> tuple[int, int]:
+    """``(height, width)`` that a user gives, checked.
+
+    Args:
+        size: What is given.
+        name: Of the argument, for the message.
+
+    Raises:
+        InvalidInput: If it is no pair of whole numbers of at least 1.
+
+    Example:
+        >>> from barlow.resizing import as_size
+        >>> as_size([480, 640])
+        (480, 640)
+    """
+    try:
+        height, width = map(operator.index, size)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise InvalidInput(
+            f"`{name}` must be (height, width) in pixels, whole numbers of at least 1. "
+            f"Received: {size!r}."
+        )
+    return height, width

@@ -10,6 +10,7 @@ import small
 
 import barlow
 from barlow import callbacks, data, evaluation, runs
+from barlow.callbacks import tensorboard
 
 
 def make_model(encoder=None):
@@ -173,3 +174,12 @@ def test_images_without_labels_and_no_epochs_are_refused(digits):
         callbacks.Probe(data.Images(train.pixels, np.zeros(len(train))), test)
     with pytest.raises(ValueError, match="`every` must be at least 1 epoch"):
         callbacks.Rank(test.pixels, every=0)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_thumbnails_are_of_images_of_any_number_of_channels(channels):
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, channels)).astype("uint8")
+    found = tensorboard._thumbnails(images)
+    assert found.shape == (3, 3, 32, 32)
+    np.testing.assert_allclose(found[:, 0], images[..., 0] / 255, atol=1e-6)

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from barlow import backend
 from barlow.kernel import invariance, per_sample_loss
 from barlow.kernel.forms import cheaper_form
-from barlow.kernel.standardize import standardize_both
+from barlow.kernel.standardize import _in_units, standardize_both
 
 FORMS = ["gram", "correlation"]
 # Both forms, in blocks of columns as on a CPU, and in few operations as on a GPU.
@@ -362,3 +363,14 @@ def test_what_is_masked_takes_no_part(way, value_and_gradients):
     for gradient, other in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(gradient[mask], other, rtol=1e-3, atol=1e-5)
         np.testing.assert_array_equal(gradient[~mask], 0)
+
+
+def test_a_replica_without_rows_gathers_what_the_others_do(monkeypatch):
+    gathered = []
+    gather = lambda _, x: gathered.append(tuple(x.shape)) or x  # noqa: E731
+    monkeypatch.setattr(backend.Share, "gather", gather)
+    centred, mean = keras.ops.zeros((0, 5)), keras.ops.zeros(5)
+    standardized, inverse_std = _in_units(centred, mean, backend.Share(0, 0, 8))
+    assert gathered == [(1, 5)]
+    assert tuple(standardized.shape) == (0, 5)
+    assert tuple(inverse_std.shape) == (5,)

@@ -190,6 +190,19 @@ def test_the_config_makes_an_equal_loss():
         assert (copy.lambda_, copy.margin, copy.reduction, copy.name) == (0.1, 0.5, "sum", "twins")
 
 
+def test_a_dtype_that_was_asked_for_is_part_of_the_config():
+    assert Barlow.from_config(Barlow(dtype="float64").get_config()).dtype == "float64"
+    assert "dtype" not in Barlow().get_config()
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(256)], ids=["equal", "weights"])
+def test_the_mean_of_a_batch_in_float16_is_finite(weights):
+    """Each of the 256 values is about 500: their sum is larger than float16 can hold."""
+    za, zb = np.random.default_rng(0).normal(size=(2, 256, 512))
+    found = float(Barlow(dtype="float16")(za, zb, sample_weight=weights))
+    assert found == pytest.approx(float(Barlow()(za, zb)), rel=5e-3)
+
+
 @pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
 @pytest.mark.parametrize("jit_compile", [True, False], ids=["jit", "no jit"])
 def test_a_compiled_model_learns_saves_and_loads_in_safe_mode(eager, jit_compile, tmp_path):

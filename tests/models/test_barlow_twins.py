@@ -257,3 +257,30 @@ def test_images_within_0_to_1_are_refused_before_training_and_those_to_255_are_n
         model.fit(*form(images / 255), verbose=0)
     assert int(model.optimizer.iterations) == 0
     assert np.isfinite(model.fit(*form(images), verbose=0).history["loss"][0])
+
+
+def test_views_see_the_values_as_they_are_in_half_precision():
+    seen = []
+
+    class Views(keras.layers.Layer):
+        def call(self, inputs, training=None):
+            seen.append(to_numpy(inputs))
+            return inputs, inputs
+
+    rows = 1000 + np.arange(8, dtype="float32")[:, None]  # of which bfloat16 has two
+    encoder = keras.Sequential([keras.Input((1,)), keras.layers.Dense(4)])
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        barlow.BarlowTwins(encoder, (4, 4), Views(dtype="float32"))(rows)
+    finally:
+        keras.config.set_dtype_policy(before)
+    np.testing.assert_array_equal(seen[-1], rows)
+
+
+def test_a_cross_correlation_is_of_tensors_as_of_arrays(images):
+    model = make_model()
+    expected = model.cross_correlation(images[:40])
+    model.views.seed_generator.state.assign(ImageViews("glyphs", seed=0).seed_generator.state)
+    found = model.cross_correlation(keras.ops.convert_to_tensor(images[:40]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)

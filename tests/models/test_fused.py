@@ -167,3 +167,13 @@ def test_an_encoder_that_was_trained_is_saved_as_keras_own_layers(tmp_path):
     np.testing.assert_allclose(
         loaded.predict(images, verbose=0), encoder.predict(images, verbose=0), rtol=1e-5, atol=1e-6
     )
+
+
+def test_how_an_encoder_was_compiled_plays_no_part():
+    network = make_network((3,), layers.BatchNormalization)
+    network.compile("adam", loss=lambda y_true, y_pred: y_pred)  # which Keras cannot write down
+    model = barlow.BarlowTwins(network, (4, 4))
+    model.compile("adamw")
+    assert network.compiled
+    x = RANDOM.normal(size=(8, 3)).astype("float32")
+    assert np.isfinite(model.fit((x, x), verbose=0).history["loss"][0])

@@ -164,11 +164,30 @@ def flip(content):
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [lambda content: b"", lambda content: content[: len(content) // 2], flip, lambda c: c[:-1]],
-    ids=["empty", "half", "one bit", "last byte"],
-)
+def in_directory(place, value):
+    """Damages the entry of the first variable in the directory of the file."""
+
+    def damage(content):
+        found = bytearray(content)
+        found[content.index(b"PK\1\2") + place] = value
+        return bytes(found)
+
+    return damage
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "one bit": flip,
+    "last byte": lambda content: content[:-1],
+    "encrypted": in_directory(8, 1),
+    "of a later version": in_directory(6, 255),
+    "in an unknown way": in_directory(10, 99),
+    "deflated": in_directory(10, 8),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_skipped_with_a_warning(damage, tmp_path):
     rng = np.random.default_rng(0)
     for step in (1, 2):

@@ -1,5 +1,7 @@
 """Encoders of the rows of a table."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -42,3 +44,13 @@ def test_rows_are_learned_with_an_average_of_the_weights_or_in_half_precision():
     np.testing.assert_allclose(variance, expected, rtol=0.7)
     half, *_ = learned(epochs=4, dtype_policy="mixed_bfloat16")
     assert 0 < np.abs(half - last).mean() < 0.2 * moved
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_does_not_see_a_column_in_another_way(policy):
+    rows = np.random.default_rng(0).normal(size=(64, 5))
+    others = rows * [1, 300, 20, 1, 1] + [0, 0, 1985, 0, 0]  # amounts, and years
+    settings = dataclasses.replace(ROWS, dtype_policy=policy)
+    one, other = (BarlowTransformer(settings=settings).fit(x).transform(x) for x in (rows, others))
+    np.testing.assert_allclose(one, other, atol=0.05 * np.abs(one).max())

@@ -340,6 +340,9 @@ def test_bad_arguments_are_refused():
         ImageViews("imagnet")
     with pytest.raises(ValueError, match=r"\(8, 8, 1\)"):
         ImageViews("glyphs")(np.zeros((8, 8, 1)))
+    for size in ((0, 8), 32, (32, 48, 3), (8.5, 8)):
+        with pytest.raises(ValueError, match=r"`size` must be \(height, width\)"):
+            ImageViews("photos", size=size)
     for arguments in (
         {"scale": (1.0, 0.5)},
         {"flip": 1.5},

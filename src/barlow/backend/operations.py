@@ -5,6 +5,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from barlow.backend.processes import process_count
 from barlow.backend.replicas import device_count
 from barlow.backend.tensor import Tensor
@@ -86,7 +88,7 @@ def predict(model: Any, inputs: Any, batch_size: int | None = None) -> Any:
         devices = device_count(model) if keras.backend.backend() == "jax" else 1
         size = -(-max(count, batch_size or 0) // devices) * devices  # JAX divides it evenly
         if count < size:
-            inputs = inputs[[row % count for row in range(size)]]
+            inputs = np.asarray(inputs)[np.arange(size) % count]
         if process_count() > 1:
             outputs = _predict_in_process(model, inputs)
         else:

@@ -203,4 +203,6 @@ def _thumbnails(images: Any) -> np.ndarray | None:
         return None
     small = ops.image.resize(ops.cast(images, "float32"), (_THUMBNAIL, _THUMBNAIL))
     pixels = np.clip(ops.convert_to_numpy(small) / 255, 0, 1)
+    if pixels.shape[3] not in (1, 3):  # the first ones, as of colour with something more
+        pixels = pixels[..., : 3 if pixels.shape[3] > 3 else 1]
     return np.broadcast_to(pixels, (*pixels.shape[:3], 3)).transpose(0, 3, 1, 2)

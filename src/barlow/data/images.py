@@ -1,7 +1,6 @@
 """Images of one size with their labels and names, in memory or on disk."""
 
 import dataclasses
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -129,29 +128,6 @@ class Images:
             names=self.names[rows],
             files=None if self.files is None else self.files[rows],
         )
-
-
-def as_size(image_size: Any) -> tuple[int, int]:
-    """``(height, width)`` of images that a user gives, checked.
-
-    Raises:
-        InvalidInput: If it is no pair of whole numbers of at least 1.
-
-    Example:
-        >>> from barlow.data.images import as_size
-        >>> as_size([480, 640])
-        (480, 640)
-    """
-    try:
-        height, width = map(operator.index, image_size)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
-        raise InvalidInput(
-            "`image_size` must be (height, width) in pixels, whole numbers of at least 1. "
-            f"Received: {image_size!r}."
-        )
-    return height, width
 
 
 def sample(images: Images, number: int, seed: int = 0) -> Images:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from barlow.data.images import Images, as_size
+from barlow.data.images import Images
 from barlow.data.lazy import MEMORY, BadImage, LazyPixels
 from barlow.errors import InvalidInput
 from barlow.progress import Track, silent
+from barlow.resizing import as_size
 
 _CHUNK = 256
 _TASK = 16  # files, for a thread

@@ -8,7 +8,7 @@ import numpy as np
 
 from barlow import resizing
 from barlow.data.arrays import is_arrays, load_arrays
-from barlow.data.images import Images, as_size, from_array
+from barlow.data.images import Images, from_array
 from barlow.data.lazy import MAX_PIXELS, MEMORY
 from barlow.errors import InvalidInput, extra
 from barlow.paths import as_path
@@ -121,7 +121,7 @@ def load(
     """
     if channels not in (None, 1, 3):
         raise InvalidInput(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels}.")
-    image_size = None if image_size is None else as_size(image_size)
+    image_size = None if image_size is None else resizing.as_size(image_size)
     if isinstance(source, str | os.PathLike):
         path = as_path(source)
         if split is None and path.is_file() and is_arrays(path):

@@ -95,8 +95,10 @@ def _in_units(
     centred = centred - column_mean(centred, share)
     if share is None:
         largest = ops.maximum(ops.max(centred, axis=0), -ops.min(centred, axis=0))
-    else:  # a replica may have no rows
-        own = ops.max(ops.abs(centred), axis=0, keepdims=True, initial=0.0)
+    else:  # a replica may have no rows, of which Keras has no maximum of each column with PyTorch
+        own = ops.zeros_like(mean)[None]
+        if centred.shape[0] != 0:
+            own = ops.max(ops.abs(centred), axis=0, keepdims=True, initial=0.0)
         largest = ops.max(backend.share(1).gather(own), axis=0)
     constant = ~(largest > _rounding(mean) * abs(mean))
     # In units of its largest value no column overflows or vanishes when it is squared. Neither the

@@ -90,6 +90,7 @@ class Barlow(keras.losses.Loss):
         self.lambda_ = float(lambda_)
         self.margin = float(margin)
         self.gradient: kernel.Gradient = gradient
+        self._has_dtype = kwargs.get("dtype") is not None
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         """Loss between two batches of embeddings.
@@ -158,10 +159,11 @@ class Barlow(keras.losses.Loss):
         with keras.name_scope(self.name):
             dtype = self.dtype
             y_true, y_pred = (ops.convert_to_tensor(y, dtype=dtype) for y in (y_true, y_pred))
+            # Float32 at least: in float16 the sum of a batch of usual values is infinite.
             values = self._values(y_true, y_pred, equal=weights is None)
-            values = ops.cast(values, dtype)
-            total = backend.add_up(values if weights is None else values * weights)
-            return scale_loss_for_distribution(total / math.prod(values.shape))
+            values = values if weights is None else values * kernel.widen(weights)
+            mean = backend.add_up(values) / math.prod(values.shape)
+            return scale_loss_for_distribution(ops.cast(mean, dtype))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""
@@ -229,6 +231,7 @@ class Barlow(keras.losses.Loss):
             "lambda_": self.lambda_,
             "margin": self.margin,
             "gradient": self.gradient,
+            **({"dtype": self.dtype} if self._has_dtype else {}),  # else Keras' own, then as now
         }
 
     @classmethod

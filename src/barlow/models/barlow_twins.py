@@ -73,7 +73,7 @@ class BarlowTwins(keras.Model):
         loss: losses.Barlow | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # views see the inputs as they are
         features = features_of(encoder)
         if isinstance(projector, Sequence):
             projector = make_projector(features, tuple(projector))

@@ -77,7 +77,11 @@ def _twin(layer: Any) -> Any:
     if _can_fuse(layer):
         return _Fused(layer)
     if _replaced(layer):
-        return keras.models.clone_model(layer, clone_function=_twin)
+        compiled, layer.compiled = layer.compiled, False  # how it was, plays no part here
+        try:
+            return keras.models.clone_model(layer, clone_function=_twin)
+        finally:
+            layer.compiled = compiled
     return layer
 
 

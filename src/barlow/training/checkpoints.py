@@ -14,6 +14,7 @@ import shutil
 import time
 import warnings
 import zipfile
+import zlib
 from typing import Any, NamedTuple
 
 import keras
@@ -56,6 +57,10 @@ def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
         old.unlink()
 
 
+# What NumPy and zipfile raise, some of it for flags that say what they cannot do.
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
 def load(run: pathlib.Path) -> Checkpoint | None:
     """The newest undamaged checkpoint of a run; ``None`` if there is none.
 
@@ -67,7 +72,7 @@ def load(run: pathlib.Path) -> Checkpoint | None:
                 progress = json.loads(str(arrays["progress"]))
                 variables = [arrays[f"arr_{index}"] for index in range(len(arrays.files) - 1)]
             return Checkpoint(int(path.stem), variables, **progress)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             warnings.warn(f"The checkpoint {path} is damaged and is skipped: {error}", stacklevel=2)
     return None
 

@@ -137,7 +137,9 @@ def _perceptron(rows: NDArray[np.float32]) -> keras.Model:
     # What is left of a constant column by rounding is no deviation.
     constant = deviation <= np.finfo("float32").eps * np.abs(mean)
     inputs = keras.Input(rows.shape[1:])
-    x = keras.layers.Normalization(mean=mean, variance=np.where(constant, 1, deviation**2))(inputs)
+    # Of half precision the range is too small, and the digits are too few.
+    scale = {"mean": mean, "variance": np.where(constant, 1, deviation**2), "dtype": "float32"}
+    x = keras.layers.Normalization(**scale)(inputs)
     for _ in range(2):
         x = keras.layers.Dense(_WIDTH, use_bias=False)(x)
         x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from barlow import backend, pixels
+from barlow import backend, pixels, resizing
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput, did_you_mean
 from barlow.views.colour import solarize
@@ -67,7 +67,7 @@ class ImageViews(SeededLayer):
             )
         recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
         self.recipe = dataclasses.replace(recipe, **changes)
-        self.size = None if size is None else (size[0], size[1])
+        self.size = None if size is None else resizing.as_size(size, "size")
 
     def call(self, images: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Two views of each image.
