@@ -229,16 +229,14 @@ def test_the_command_takes_a_run_or_an_export():
 def test_what_is_no_part_of_an_export_stays_when_it_is_replaced(run, tmp_path):
     out = tmp_path / "exported"
     barlow.export.write(run, out, "keras")
-    (out / "app.py").write_text("mine")
-    barlow.export.write(run, out, "onnx", overwrite=True)
-    assert {path.name for path in out.iterdir()} == {
-        *("app.py", "README.md", "export.json", "check.npz", "encoder.onnx")
-    }
-    (out / "README.md").write_text("edited")
+    for name in ("app.py", "README.md", "encoder.onnx"):  # the last as of another format
+        (out / name).write_text("mine")
     barlow.export.write(run, out, "keras", overwrite=True)
-    assert (out / "README-2.md").read_text() == "edited"
+    assert {path.name for path in out.iterdir()} == {
+        *("README.md", "export.json", "check.npz", "encoder.keras"),
+        *("app.py", "README-2.md"),
+    }
+    assert (out / "README-2.md").read_text() == (out / "app.py").read_text() == "mine"
     assert (out / "README.md").read_text().startswith("---")
-    assert (out / "app.py").read_text() == "mine"
-    assert not (out / "encoder.onnx").exists()
     assert barlow.export.check(out)
     assert [path.name for path in tmp_path.iterdir()] == ["exported"]
