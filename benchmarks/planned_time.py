@@ -8,8 +8,9 @@
 `Settings(minutes=...)`: on a machine that does nothing else, then with one core busy all the
 time. A third training is interrupted in the middle and resumed. Rows have the time that was given,
 the time that passed (without the import of the libraries; of the resumed training both parts), the
-epochs, their precision, and how far the epochs were from the plan. Images are those of Debian's
-package dataset-fashion-mnist, where it installs them by default.
+epochs, their precision, and how far the epochs were from the plan; those of backends that are not
+measured stay. Images are those of Debian's package dataset-fashion-mnist, where it installs them by
+default.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import sys
 import tempfile
 from typing import Any
 
-from _results import machine, save
+from _results import RESULTS, machine, save
 from _tables import table
 
 DATA = "/usr/share/datasets/fashion-mnist"
@@ -50,7 +51,9 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])
     parser.add_argument("--data", default=DATA, help="folder with the IDX files of Fashion-MNIST")
     arguments = parser.parse_args()
-    rows = []
+    before = RESULTS / "planned_time.json"
+    rows = json.loads(before.read_text())["rows"] if before.exists() else []
+    rows = [row for row in rows if row["backend"] not in arguments.backends]
     for backend in arguments.backends:
         for load in LOADS:
             rows.append(measure(backend, load, arguments))
