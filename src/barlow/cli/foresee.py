@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,11 +30,10 @@ def recommend(
 ) -> None:
     """Show how `barlow pretrain` would train on these images, and why so."""
     import barlow  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
     from barlow.training import inputs  # noqa: PLC0415
 
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    images = read(sources, **inputs.reading(settings) | reading)
+    images = _read(sources, settings, reading)
     images = inputs.training_images(images, settings, None)  # whose size weights may say
     recommended = barlow.recommend(len(images), images.pixels.shape[1:], settings)
     show.settings(dataclasses.asdict(recommended))
@@ -57,11 +56,9 @@ def views(
     """Draw some images and random views of them: what the network trains on."""
     from barlow import data, report  # noqa: PLC0415
     from barlow import views as rooms  # noqa: PLC0415
-    from barlow.cli.reading import read  # noqa: PLC0415
-    from barlow.training import inputs  # noqa: PLC0415
 
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    found = read(sources, **inputs.reading(settings) | reading)
+    found = _read(sources, settings, reading)
     shape = found.pixels.shape[1:]
     name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
     layer = rooms.ImageViews(name, seed=settings.seed)
@@ -85,3 +82,11 @@ def encoders(
     headings = ("encoder", "features", "million weights")
     show.table(headings, rows, "Also: the path of a .keras file, module:function, or hub:PRESET")
     show.console.print(f"And of keras.applications: {', '.join(models.APPLICATIONS)}.")
+
+
+def _read(sources: list[pathlib.Path], settings: Settings, options: dict[str, Any]) -> Any:
+    """Images as a training with these settings reads them."""
+    from barlow.cli.reading import read  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
+
+    return read(sources, **inputs.reading(settings) | options)
