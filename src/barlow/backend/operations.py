@@ -5,8 +5,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from barlow.backend.processes import process_count
 from barlow.backend.replicas import device_count
 from barlow.backend.tensor import Tensor
@@ -82,6 +80,7 @@ def predict(model: Any, inputs: Any, batch_size: int | None = None) -> Any:
         As many outputs as inputs.
     """
     import keras  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
 
     if keras.backend.backend() != "torch":
         count = len(inputs)
