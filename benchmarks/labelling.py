@@ -12,7 +12,8 @@ labels the accuracies on new images: the 10,000 test images of Fashion-MNIST, th
 the other sets. No graph and no method has seen these.
 
 Rows have, as means over draws: every method of `barlow.labelling.fit`, what it chose (`auto`), that
-on the rest of the pool, the expected calibration error on new images (15 bins of equal width), and
+on the rest of the pool, the expected calibration error on new images (15 bins of equal width), that
+of a classifier with the same certainties if they were true, which is above 0 by chance alone, and
 in how many draws the 95 % interval that it says has the accuracy on new images in it. With
 `--scratch` a network of the same kind is trained from scratch on the same labels, first draw alone.
 With scikit-activeml installed, its TypiClust is a third way to choose labels, and its margin
@@ -58,6 +59,7 @@ COUNTS = {
     "tables": (20, 50, 100, 200, 500),
 }
 BINS = 15
+DRAWN = 100  # answers of a classifier whose certainties are true
 PEERS = ("TypiClust of scikit-activeml", "margin of scikit-activeml")
 PEER_DRAWS, PEER_MOST = 3, 100
 TUNED = (100, 200, 1000)  # labels
@@ -218,6 +220,7 @@ def judge(
         "keras": float(np.mean(classes[by_keras.argmax(axis=1)] == true)),
         "rest_of_pool": float(np.mean(rest)),
         "calibration_error": calibration_error(sure.max(axis=1), right),
+        "calibration_error_if_true": of_true_certainties(sure.max(axis=1), seed),
         "classes": len(classes),
         "method": fitted.choice.method,
     }
@@ -299,6 +302,14 @@ def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
         for each in np.unique(bins)
     ]
     return float(sum(apart) / len(sure))
+
+
+def of_true_certainties(sure: np.ndarray, seed: int) -> float:
+    """The same of a classifier that is right as often as it says (Broecker and Smith, 2007)."""
+    random = np.random.default_rng(seed)
+    return float(
+        np.mean([calibration_error(sure, random.random(len(sure)) < sure) for _ in range(DRAWN)])
+    )
 
 
 def draw(rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -102,6 +103,26 @@ def test_clearing_takes_what_a_run_wrote_and_only_of_a_run(tmp_path):
     runs.write_json(tmp_path / runs.CONFIG, OWN)
     runs.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_is_never_complete_while_it_is_cleared(tmp_path, monkeypatch):
+    """A kill may come between any two deletions."""
+    runs.write_json(tmp_path / runs.CONFIG, OWN)
+    (tmp_path / runs.MODEL).touch()
+    for name in (runs.CHECKPOINTS, runs.TENSORBOARD):
+        (tmp_path / name).mkdir()
+    seen = []
+    delete = shutil.rmtree
+
+    def watched(*arguments, **options):
+        delete(*arguments, **options)
+        seen.append(runs.is_complete(tmp_path))
+
+    monkeypatch.setattr(runs.shutil, "rmtree", watched)
+    assert not runs.is_complete(tmp_path)
+    runs.clear(tmp_path)
+    assert seen
+    assert not any(seen)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"versions": {"keras": "3"}}', "\0", "not JSON"])

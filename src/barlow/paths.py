@@ -5,7 +5,7 @@ import itertools
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 def as_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> pathlib.Path:
@@ -52,7 +52,15 @@ def replacing(path: pathlib.Path, *, alone: bool = True) -> Iterator[pathlib.Pat
         temporary.unlink(missing_ok=True)
 
 
-def free_path(path: pathlib.Path) -> pathlib.Path:
-    """The path, or if it is taken the first free one of ``name-2``, ``name-3``, ..."""
+def free_path(
+    path: pathlib.Path, may_replace: Callable[[pathlib.Path], bool] = lambda path: False
+) -> pathlib.Path:
+    """The path, or if it is taken the first free one of ``name-2``, ``name-3``, ...
+
+    Args:
+        path: The file.
+        may_replace: Says of a file that is there whether it counts as free. Defaults to never.
+    """
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(free for free in itertools.chain([path], names) if not free.exists())
+    paths = itertools.chain([path], names)
+    return next(free for free in paths if not free.exists() or may_replace(free))

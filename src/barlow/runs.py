@@ -133,11 +133,12 @@ def clear(path: str | os.PathLike[str]) -> None:
     if not is_run(run):
         check_free(run)
         return
+    (run / MODEL).unlink(missing_ok=True)  # first: without checkpoints it says complete
     for folder in (CHECKPOINTS, REMOVED, TENSORBOARD):
         shutil.rmtree(run / folder, ignore_errors=True)
     numbered = [name.replace(".", "*.") for name in (EVALUATION, CONFUSION)]
     for file in (
-        *(run / name for name in (METRICS, IMAGES, SKIPPED, CORRELATION, ENCODER, MODEL, PICTURE)),
+        *(run / name for name in (METRICS, IMAGES, SKIPPED, CORRELATION, ENCODER, PICTURE)),
         *(path for pattern in numbered for path in run.glob(pattern)),
         *run.glob(".*.partial.*"),
         run / CONFIG,  # last: without it the folder is no run

@@ -47,11 +47,7 @@ def read(path: pathlib.Path) -> Table:
     text, before = text_of(path), 0
     if mark := _SEPARATOR.match(text):  # a line for spreadsheets alone
         text, before = text[mark.end() :], 1
-    # Of a spreadsheet that begins further down, the first lines are empty.
-    lines = io.StringIO(text, newline=None)
-    head = next((line for line in lines if line.strip(_DELIMITERS + string.whitespace)), "")
-    is_tabs = path.suffix.lower() == ".tsv"
-    delimiter = "\t" if is_tabs else max(_DELIMITERS, key=head.count)  # the first of equals
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     table, line = Table([], [], []), before + 1
     try:
@@ -76,19 +72,44 @@ def read(path: pathlib.Path) -> Table:
     return table
 
 
-def write(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def delimiter_of(path: pathlib.Path) -> str:
+    """What is between the cells of a table.
+
+    Raises:
+        InvalidInput: If it is not a text file.
+    """
+    text = text_of(path)
+    mark = _SEPARATOR.match(text)
+    return _delimiter(text[mark.end() :] if mark else text)
+
+
+def _delimiter(text: str) -> str:
+    # Of a spreadsheet that begins further down, the first lines are empty.
+    lines = io.StringIO(text, newline=None)
+    head = next((line for line in lines if line.strip(_DELIMITERS + string.whitespace)), "")
+    return max(_DELIMITERS, key=head.count)  # the first of equals
+
+
+def write(
+    path: pathlib.Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    delimiter: str = ",",
+) -> None:
     """Write a table in UTF-8, with the mark by which spreadsheets know that, where they need it.
 
     Args:
         path: The file. To write it whole or not at all: one of :func:`barlow.paths.replacing`.
         columns: Names of the columns.
         rows: Cells; ``str`` of each is taken.
+        delimiter: Between the cells. Defaults to a comma.
 
     Raises:
         OSError: If it cannot be written.
     """
     stream = io.StringIO(newline="")
-    plain, quoted = csv.writer(stream), csv.writer(stream, quoting=csv.QUOTE_ALL)
+    plain = csv.writer(stream, delimiter=delimiter)
+    quoted = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
     plain.writerow(columns)
     for row in rows:
         cells = [as_cell(str(cell)) for cell in row]

@@ -314,6 +314,10 @@ def test_encoders_are_listed_with_their_sizes(barlow):
     assert code == 0, output
     assert re.search(r"resnet50 +│ +2048 +│ +23\.56", output)
     assert "EfficientNetV2B0" in output
+    code, output = barlow("encoders", "--image-size", "100")  # that no transformer takes
+    assert code == 0, output
+    assert re.search(r"resnet50 +│ +2048", output)
+    assert re.search(r"vit_tiny +│ +- +│ +not for 100 pixels", output)
 
 
 @pytest.mark.once

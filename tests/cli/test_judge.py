@@ -1,6 +1,7 @@
 """`barlow evaluate` shows what it finds, from any encoder and few images, before it writes."""
 
 import json
+import shutil
 import warnings
 
 import keras
@@ -56,6 +57,41 @@ def test_an_encoder_file_is_evaluated_whatever_sizes_it_leaves_open(shape, class
     assert {row["features"] for row in rows} == {"pixels", "random", "learned"}
     assert "Accuracy on 3" in output
     assert any("single image is set aside" in text and "digit 2" in text for text in said)
+
+
+def test_an_encoder_of_no_images_is_refused_by_name(classes, tmp_path):
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]).save(tmp_path / "rows.keras")
+    code, output, _ = evaluate(tmp_path / "rows.keras", classes)
+    assert (code, "takes inputs of shape (5,), which are no images" in output) == (2, True), output
+
+
+def test_a_part_of_a_split_is_taken_as_the_note_on_it_says(classes, tmp_path):
+    encoder_of(8, 8, 1).save(tmp_path / "mine.keras")
+    for part in ("train", "val"):
+        shutil.copytree(classes, tmp_path / "parts" / part)
+    for path in (tmp_path / "parts" / "train").rglob("*.png"):
+        flipped = path.with_name(f"flipped {path.name}")
+        Image.fromarray(np.asarray(Image.open(path))[::-1]).save(flipped)
+    _, output, _ = evaluate(tmp_path / "mine.keras", tmp_path / "parts")
+    assert "33 grey images" in output
+    assert "(--split)" in output
+    for part, count in (("train", 22), ("val", 11)):
+        code, output, _ = evaluate(tmp_path / "mine.keras", tmp_path / "parts", "--split", part)
+        assert code == 0, output
+        assert f"{count} grey images" in output
+
+
+def test_every_page_is_taken_as_the_note_on_it_says(classes, tmp_path):
+    encoder_of(8, 8, 1).save(tmp_path / "mine.keras")
+    for path in (classes / "digit 0").iterdir():
+        page = Image.open(path)
+        page.save(path.with_suffix(".tif"), save_all=True, append_images=[page.rotate(180)])
+        path.unlink()
+    _, output, _ = evaluate(tmp_path / "mine.keras", classes)
+    assert "11 grey images" in output
+    assert "(--pages all)" in output
+    _, output, _ = evaluate(tmp_path / "mine.keras", classes, "--pages", "all")
+    assert "16 grey images" in output
 
 
 def test_with_few_images_the_table_says_how_many_neighbours_vote(classes, tmp_path):

@@ -147,6 +147,18 @@ def test_where_images_are_gone_there_is_a_list_and_only_its_sheet_is_missing(wor
     assert (work / "labels.html").exists()
 
 
+def test_a_page_of_the_user_beside_the_list_stays(work):
+    (work / "labels.html").write_text("mine")
+    for _ in range(2):  # its own page is replaced
+        output = succeeds("suggest", "x.parquet", "-n", 3)
+        assert "labels-2.html" in output
+    assert (work / "labels.html").read_text() == "mine"
+    (work / "labels.html").unlink()
+    succeeds("suggest", "x.parquet", "-n", 3)
+    succeeds("suggest", "x.parquet", "-n", 3)
+    assert [path.name for path in sorted(work.glob("*.html"))] == ["labels-2.html", "labels.html"]
+
+
 def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
     given = {name: f"={label}" for name, label in classes.items() if name != "in/0.png"}
     given = dict([*given.items()][:20])
@@ -182,6 +194,8 @@ def test_no_cell_is_a_formula_and_all_are_read_back(work, classes):
         ("path,label\nin/0.png,a\n,b\n", "the path is empty in line 3 of labels.csv"),
         ("path,class\nin/0.png,a\nin/1.png,b\n",
          "labels.csv has no labels: it needs a column that is called `label`"),
+        ("path,label;\nin/0.png,;a\nin/1.png,;b\n",
+         "Its first line is 'path,label;', with two delimiters"),
         ("image,label\nin/0.png,a\n", "must name a column `path`"),
         ("PK\3\4\0\0\0", "it is not a text file"),
     ],
@@ -364,6 +378,7 @@ def test_fine_tuning_says_what_it_is_worth_and_writes_what_is_taken(work, classe
     encoder = (work / "blind.keras").read_bytes()
     output = succeeds(*[part.replace("x.parquet", "y.parquet") for part in command])
     assert "points: it is taken." in output
+    assert "Method: linear (fine-tuned, and plainly better" in output
     assert (work / "blind.keras").read_bytes() == encoder
     model = keras.saving.load_model("c/classifier.keras")
     found = backend.predict(model, images.pixels[400:].astype("float32"))

@@ -24,6 +24,21 @@ TERMINALS = {
 }
 
 
+# Two commands, one after the other: a process takes seconds to start.
+BOTH = """
+import sys
+from _barlow_command import main
+place = sys.argv.index("then")
+for arguments in (sys.argv[1:place], sys.argv[place + 1:]):
+    sys.argv = ["barlow", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
 def write(folder, names):
     """Images below a folder, by the names of their classes."""
     random = np.random.default_rng(0)
@@ -41,19 +56,16 @@ def test_names_of_any_kind_are_trained_evaluated_and_shown(terminal, tmp_path):
     for bad in ("写真.png", f"{LATIN_1}.jpg", "a\nb.png"):
         (root / LATIN_1 / bad).write_bytes(b"no image")
     small = ["--epochs", "1", "--batch-size", "8", "--projector", "8,8"]
-    for arguments in (
-        ["pretrain", root, "--out", run, "--probe", root, *small],
-        ["evaluate", run, root],
-    ):
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            env={**os.environ, **TERMINALS[terminal]},
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        assert b"\x1b[31mred" not in done.stdout
-        assert b"4 classes" in done.stdout
+    training = ["pretrain", root, "--out", run, "--probe", root, *small]
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH, *training, "then", "evaluate", run, root],
+        env={**os.environ, **TERMINALS[terminal]},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert b"\x1b[31mred" not in done.stdout
+    assert done.stdout.count(b"4 classes") == 3  # of what is learned, of the probe, of the test
     texts = [path.read_text("ascii") for path in run.glob("*.json")]
     for text in (*texts, *(run / "metrics.jsonl").read_text("ascii").splitlines()):
         json.loads(text, parse_constant=pytest.fail)

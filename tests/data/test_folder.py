@@ -325,6 +325,21 @@ def test_pages_are_counted_or_taken(memory, tmp_path):
         load(tmp_path, pages="some")
 
 
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["lazy", "in memory"])
+def test_each_page_of_a_scan_has_its_own_colour_and_depth(memory, tmp_path):
+    grey, colour = picture(8, 8, seed=1).convert("L"), picture(8, 8, seed=2).convert("RGB")
+    assert (np.asarray(colour) != np.asarray(colour)[..., :1]).any()
+    grey.save(tmp_path / "scan.tif", save_all=True, append_images=[colour])
+    images = load(tmp_path, memory=memory, pages="all")
+    np.testing.assert_array_equal(images.pixels[1], np.asarray(colour))
+    deep = Image.fromarray(np.linspace(0, 4095, 64).reshape(8, 8).astype("uint16"))
+    grey.save(tmp_path / "scan.tif", save_all=True, append_images=[deep])
+    images = load(tmp_path, memory=memory, pages="all")
+    pixels = images.pixels[:]
+    np.testing.assert_array_equal(pixels[0, ..., 0], np.asarray(grey))
+    assert pixels[1].max() > 250  # not 4095 of 65535
+
+
 def test_descriptions_and_profiles_of_megabytes_do_not_lose_the_image(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "x" * (3 * 2**20), zip=True)

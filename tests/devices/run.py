@@ -24,9 +24,9 @@ if BACKEND == "tensorflow":
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # for time
 
 import keras
+from small_run import train
 
-import barlow
-from barlow import backend, data
+from barlow import backend
 
 STEP = 6  # of 4 an epoch
 
@@ -49,19 +49,4 @@ callbacks = []
 if len(sys.argv) > 3 and backend.process_index() == int(sys.argv[3]):
     callbacks.append(Strike(getattr(signal, sys.argv[4])))
 wanted = DEVICES if BACKEND != "jax" or backend.process_count() == 1 else None
-barlow.pretrain(
-    data.digits().pixels[:240],
-    FOLDER.format(process=backend.process_index()),
-    barlow.Settings(
-        epochs=3,
-        batch_size=60,
-        encoder="small:network",
-        projector=(16, 24),
-        optimizer="lars",
-        ema=0.9,
-    ),
-    callbacks,
-    devices=wanted if DEVICES > 1 else None,
-    resume=True,
-    checkpoint_seconds=0,
-)
+train(FOLDER.format(process=backend.process_index()), callbacks, wanted if DEVICES > 1 else None)

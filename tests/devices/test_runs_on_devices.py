@@ -11,6 +11,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import small_run
 
 from barlow import data, runs
 
@@ -66,10 +67,7 @@ def train(devices, folder, *struck, **ways):
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     """A run on one device."""
-    folder = tmp_path_factory.mktemp("runs") / "one"
-    codes, output = train(1, folder)
-    assert codes == [0], output
-    return folder
+    return small_run.train(tmp_path_factory.mktemp("runs") / "one")
 
 
 def assert_same(run, expected):
@@ -94,8 +92,11 @@ def test_a_run_that_is_interrupted_on_two_devices_and_resumed_on_others_is_that_
     assert set(codes) == {0}, output
     assert not runs.is_complete(tmp_path / "run")
     assert len(runs.read_metrics(tmp_path / "run")) == 2
-    codes, output = train({"torch": 3, "jax": 4}.get(BACKEND, 1), tmp_path / "run")
-    assert codes == [0], output
+    if BACKEND == "tensorflow":
+        small_run.train(tmp_path / "run")
+    else:
+        codes, output = train({"torch": 3, "jax": 4}[BACKEND], tmp_path / "run")
+        assert codes == [0], output
     assert_same(tmp_path / "run", one)
 
 
@@ -107,8 +108,7 @@ def test_a_process_that_is_killed_ends_the_others_and_the_run_is_resumed_on_one(
     assert "SIGKILL" in output or -signal.SIGKILL in codes
     assert "Another of the 2 processes of this training has ended" in output
     assert not runs.is_complete(tmp_path / "run")
-    codes, output = train(1, tmp_path / "run")
-    assert codes == [0], output
+    small_run.train(tmp_path / "run")
     assert_same(tmp_path / "run", one)
 
 

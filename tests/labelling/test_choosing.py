@@ -12,7 +12,7 @@ from barlow.labelling.learning import HeldOut
 
 pytestmark = pytest.mark.once
 
-NONE = np.empty((0, 3))  # no other images
+NONE = np.empty(0)  # no other images
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 5), (3, 7), (80, 100), (12, 12), (999, 1000)])
@@ -127,7 +127,7 @@ def test_the_interval_reaches_to_what_the_other_images_seem_to_be():
     choice = choosing.choose(held_out, numbers, "linear")
     sure = np.exp(2 / choice.temperature) / (np.exp(2 / choice.temperature) + 1)
     same, surer, less = (
-        choosing.score(held_out, numbers, choice, np.array([[1 - p, p]] * 5))
+        choosing.score(held_out, numbers, choice, np.full(5, max(p, 1 - p)))
         for p in (sure, min(sure + 0.1, 1), max(sure - 0.1, 0.5))
     )
     np.testing.assert_allclose((same.low, same.high), choosing.wilson(0.75, 20))
@@ -143,7 +143,7 @@ def test_the_accuracy_is_said_from_four_labels_per_class_on(per_class, says):
     held_out = held_out_of(*[logits_that_say(numbers, 3.0, 5)] * 2)
     choice = choosing.choose(held_out, numbers)
     assert choice.log_loss  # methods can be compared
-    assert (choosing.score(held_out, numbers, choice, np.empty((0, 5))) is not None) == says
+    assert (choosing.score(held_out, numbers, choice, NONE) is not None) == says
 
 
 def test_too_few_labels_give_no_figures():

@@ -1,6 +1,7 @@
 """`FewLabelsClassifier` is a classifier of scikit-learn, and the same as `fit`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from clouds import clouds, collection
 from sklearn.model_selection import GridSearchCV
@@ -10,7 +11,7 @@ from sklearn.utils import estimator_checks
 
 from barlow import labelling
 from barlow.errors import InvalidInput
-from barlow.labelling import FewLabelsClassifier
+from barlow.labelling import FewLabelsClassifier, estimator
 
 pytestmark = pytest.mark.once
 
@@ -78,3 +79,17 @@ def test_what_does_not_fit_is_refused(points):
         FewLabelsClassifier().fit(values, np.zeros(150))
     with pytest.raises(ValueError, match="NaN"):
         FewLabelsClassifier().fit(values, numbers, unlabelled=np.full((2, 8), np.nan))
+
+
+def test_columns_in_another_order_are_refused(points):
+    values, numbers, _ = points
+    frame = pd.DataFrame(values, columns=[*"abcdefgh"])
+    with pytest.raises(ValueError, match="feature names"):
+        FewLabelsClassifier().fit(frame, numbers, unlabelled=frame[[*"hgfedcba"]])
+
+
+def test_of_many_vectors_without_labels_some_are_drawn(points, monkeypatch):
+    monkeypatch.setattr(estimator, "ENOUGH", 50)
+    values, numbers, _ = points
+    few = FewLabelsClassifier().fit(values[::5], numbers[::5], unlabelled=values)
+    assert len(few.head_.anchors) == 80

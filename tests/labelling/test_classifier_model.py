@@ -217,3 +217,18 @@ def test_signals_and_rows_have_classifiers_too(points, tmp_path):
     written = labelling.write(fitted, tmp_path / "c", encoder)
     found = backend.predict(keras.saving.load_model(written.file), points[0])
     np.testing.assert_allclose(found, fitted.probabilities, atol=1e-4)
+
+
+@pytest.mark.once
+def test_a_size_that_the_encoder_leaves_open_is_that_of_the_images(tmp_path):
+    inputs = keras.Input((None, None, 1))
+    features = keras.layers.Conv2D(8, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    encoder = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(features))
+    images = barlow.data.digits()
+    labels = [str(label) if row < 100 else "" for row, label in enumerate(images.labels)]
+    fitted = labelling.fit(barlow.embed(encoder, images), labels)
+    written = labelling.write(fitted, tmp_path / "c", encoder)
+    model = keras.saving.load_model(written.file)
+    assert model.input_shape == (None, 8, 8, 1)
+    found = backend.predict(model, images.pixels[:50].astype("float32"))
+    np.testing.assert_allclose(found, fitted.probabilities[:50], atol=1e-4)

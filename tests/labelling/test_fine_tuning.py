@@ -1,5 +1,6 @@
 """Fine-tuning is kept only if it is plainly better; the encoder it begins with never changes."""
 
+import dataclasses
 import json
 
 import keras
@@ -11,6 +12,7 @@ from lines import encoder_of, lines
 import barlow
 from barlow import backend, embedding, labelling
 from barlow.errors import InvalidInput
+from barlow.labelling import tuning
 
 
 def fitted_of(encoder, images, numbers, labels):
@@ -119,3 +121,17 @@ def test_too_few_labels_and_lost_images_are_refused(tmp_path):
         labelling.fine_tune(fitted, None, images)
     with pytest.raises(FileNotFoundError, match="no longer where they were"):
         labelling.fine_tune(fitted, encoder, images[:50])
+
+
+@pytest.mark.once
+def test_the_interval_counts_how_sure_it_is_of_the_images_without_labels():
+    images, numbers = lines(200)
+    fitted = fitted_of(encoder_of(4), images, numbers, 100)
+    logits, true = np.tile([0.0, 1.0], (60, 1)), np.ones(60, int)
+    intervals = {}
+    for sure in (0.6, 1.0):
+        said = dataclasses.replace(fitted, probabilities=np.full((200, 2), [1 - sure, sure]))
+        said = dataclasses.replace(said, choice=fitted.choice._replace(method="linear"))
+        found = tuning._scored(said, logits, true[: len(logits)] * (np.arange(60) % 3 > 0))
+        intervals[sure] = found.scores.low, found.scores.high
+    assert intervals[1.0][1] > intervals[0.6][1]

@@ -67,6 +67,9 @@ def test_other_lists_have_labels_too(images, tmp_path):
     parquet.write_table(table, tmp_path / "x.parquet")
     for name in ("x.tsv", "x.txt", "x.parquet"):
         assert read(images, tmp_path / name) == expected
+    table = pa.table({"path": ["a/1.png", "a/2.png", "b/4.png"], "label": [3, -1, 1]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert read(images, tmp_path / "x.parquet") == expected  # -1 among numbers is none
     parquet.write_table(
         pa.table({"path": ["a/1.png", "z"], "label": ["3", None]}), tmp_path / "x.parquet"
     )
@@ -342,3 +345,16 @@ def test_images_of_one_name_are_refused_where_labels_are_given_by_name():
         with pytest.raises(InvalidInput, match=r"2 images of the collection are called a\.png"):
             ask()
     assert labelling.fit(images, ["cat", "cat", "dog", ""]).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "float64"])
+def test_minus_one_among_numbers_of_any_kind_is_none(dtype, images):
+    labels = np.array([0, 1, -1, -1, 1], dtype)
+    assert read(images, labels) == ({"a/1.png": "0", "a/2.png": "1", "b/4.png": "1"}, [])
+
+
+def test_classes_that_differ_in_capitals_or_spaces_alone_are_asked_about(images):
+    labels = ["red fox", "Red  fox", "red fox", "Red  fox", "dog 1"]
+    with pytest.warns(UserWarning, match=r"alone.*: 2 'red fox' and 2 'Red  fox'") as caught:
+        read(images, labels)
+    assert len(caught) == 1

@@ -1,6 +1,7 @@
 """The space of comparison, and heads: in NumPy as in Keras."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -143,3 +144,25 @@ def test_a_head_is_not_changed_by_another_choice(head):
     other = head.with_choice("graph", 2.0)
     assert (head.method, head.temperature) == ("both", 0.7)
     assert dataclasses.replace(other, method="both", temperature=0.7).anchors is head.anchors
+
+
+@pytest.mark.once
+def test_many_rows_of_many_classes_take_the_memory_of_their_probabilities(values):
+    random, rows, classes = np.random.default_rng(0), 20_000, 200
+    fitted = space.fit(values)
+    head = Head(
+        tuple(map(str, range(classes))),
+        "both",
+        fitted,
+        fitted(values),
+        random.dirichlet(np.ones(classes), len(values)).astype("float32"),
+        random.normal(size=(fitted(values).shape[1], classes)),
+        np.zeros(classes),
+    )
+    many = np.resize(values, (rows, values.shape[1]))
+    tracemalloc.start()
+    probabilities = head(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert peak < 2.5 * probabilities.nbytes

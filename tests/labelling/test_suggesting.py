@@ -1,5 +1,7 @@
 """`suggest`: typical images of clusters that have no label, then uncertain ones and draws."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from clouds import clouds, collection, some_labels
@@ -213,3 +215,37 @@ def test_what_would_be_lost_is_kept(content, tmp_path):
     with pytest.raises(FileExistsError, match="is there already"):
         found.write(tmp_path / "labels.csv")
     assert (tmp_path / "labels.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize("text", ["1.0", "1", "01.0"])
+def test_a_list_of_numbers_is_added_to_as_a_program_wrote_them(text, tmp_path):
+    values, _ = clouds([20, 20], apart=12.0)
+    known = text.lstrip("0").partition(".")[0] if text != "01.0" else "01"
+    (tmp_path / "labels.csv").write_text(f"path,label\n0.png,{text}\n30.png,0.0\n")
+    found = labelling.suggest(collection(values), 3, tmp_path / "labels.csv")
+    found.write(tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_text().splitlines()[:3] == [
+        "path,label", f"0.png,{known}", "30.png,0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_list_keeps_the_delimiter_of_its_spreadsheet(delimiter, tmp_path):
+    values, _ = clouds([20, 20], apart=12.0)
+    lines = [delimiter.join(cells) for cells in (("path", "label"), ("0.png", "a"), ("30.png", ""))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    found = labelling.suggest(collection(values), 1, tmp_path / "labels.csv")
+    found.write(tmp_path / "labels.csv")
+    (new,) = found.images
+    expected = [*lines, delimiter.join((new.path, ""))]
+    assert (tmp_path / "labels.csv").read_text().splitlines() == expected
+
+
+def test_many_labels_do_not_take_memory_for_each_pair_of_images():
+    values, _ = clouds([3000, 3000], apart=12.0)
+    labels = np.where(np.arange(6000) % 2, "one", "")
+    tracemalloc.start()
+    found = labelling.suggest(collection(values), 5, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.images) == 5
+    assert peak < 3000 * 6000 * 4

@@ -146,6 +146,12 @@ def none(image_shape): pass
 
 def broken(image_shape): return image_shape[3]
 
+def unbuilt(image_shape): return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
+
+def two(image_shape):
+    inputs = [keras.Input(image_shape), keras.Input(image_shape)]
+    return keras.Model(inputs, keras.layers.Flatten()(keras.layers.Add()(inputs)))
+
 def late(image_shape):
     import our_other_module
     return small(image_shape)
@@ -178,6 +184,11 @@ def test_an_encoder_comes_from_a_function_in_the_working_folder(own_module):
         ("their_networks:small", r"ModuleNotFoundError: No module named 'their_networks'"),
         ("our_mistake:small", r"encoder our_mistake:small .*ZeroDivisionError: division by zero"),
         ("our_networks:none", r"must be a keras\.Model"),
+        ("our_networks:unbuilt", r"a keras\.Sequential that begins with a keras\.Input"),
+        (
+            "our_networks:two",
+            r"The encoder our_networks:two holds no encoder, but a Functional",
+        ),
         ("our_networks:broken", r"function of the encoder our_networks:broken raised .*IndexError"),
     ],
 )

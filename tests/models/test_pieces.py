@@ -1,3 +1,4 @@
+import functools
 import multiprocessing
 import pathlib
 import sys
@@ -44,6 +45,12 @@ def trained(data, *arguments, batch_size=24, **options):
     return history, variables
 
 
+@functools.cache
+def whole():
+    """The training of whole batches."""
+    return trained(PAIR, None)
+
+
 def assert_same(found, expected):
     for a, b in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
@@ -51,14 +58,14 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("piece", [1, 8, 10, 24, 30])
 def test_whatever_the_piece_training_is_that_of_the_whole_batch(piece):
-    assert_same(trained(PAIR, piece), trained(PAIR, None))
+    assert_same(trained(PAIR, piece), whole())
 
 
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"run_eagerly": True}], ids=str)
 def test_it_is_the_same_however_it_is_compiled(how):
     if keras.backend.backend() == "torch" and "jit_compile" in how:
         pytest.skip("Keras compiles PyTorch with a compiler of C++, which may not be there")
-    assert_same(trained(PAIR, 10, **how), trained(PAIR, None))
+    assert_same(trained(PAIR, 10, **how), whole())
 
 
 def test_batches_of_different_sizes_have_their_exact_gradients():

@@ -19,6 +19,7 @@ from barlow.errors import InvalidInput
 from barlow.models import applications
 
 SHAPE = (8, 8, 3)
+SHORT = {"epochs": 1, "batch_size": 8, "encoder": "small:network", "projector": (8, 8)}
 # A network of every module of keras.applications.
 FAMILIES = {
     getattr(keras.applications, name).__module__: name for name in reversed(models.APPLICATIONS)
@@ -189,6 +190,7 @@ def files(tmp_path_factory):
     broken = small.network(SHAPE)
     broken.set_weights([np.full_like(each, np.nan) for each in broken.get_weights()])
     broken.save_weights(folder / "nan.weights.h5")
+    broken.save(folder / "nan.keras")
     return folder, network
 
 
@@ -236,6 +238,34 @@ def test_what_normalises_by_weights_computes_with_those_that_it_is_given():
     other.layers[0].adapt(rows)
     models.copy_weights(one, other, "another")
     np.testing.assert_array_equal(vectors(one, rows), vectors(other, rows))
+
+
+def test_an_encoder_whose_training_failed_is_no_start(files, tmp_path):
+    path = str(files[0] / "nan.keras")
+    before = barlow.pretrain(photos(8, *SHAPE), tmp_path / "run", barlow.Settings(**SHORT))
+    kept = {each: each.read_bytes() for each in before.rglob("*") if each.is_file()}
+    for settings in ({"encoder": path}, {"weights": path}):
+        with pytest.raises(
+            InvalidInput, match=r"weights of .*nan\.keras hold NaN or Inf, the first"
+        ):
+            barlow.pretrain(
+                photos(8, *SHAPE),
+                before,
+                barlow.Settings(**{**SHORT, **settings}),
+                overwrite=True,
+            )
+    assert kept == {each: each.read_bytes() for each in before.rglob("*") if each.is_file()}
+
+
+def test_layers_that_are_not_known_are_said_in_one_sentence(tmp_path):
+    class Own(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    layers = [keras.Input(SHAPE), Own(), keras.layers.GlobalAveragePooling2D()]
+    keras.Sequential(layers).save(tmp_path / "own.keras")
+    with pytest.raises(InvalidInput, match=r"own\.keras: TypeError: .*registered by a module"):
+        barlow.embed(tmp_path / "own.keras", photos(2, *SHAPE))
 
 
 @pytest.mark.once

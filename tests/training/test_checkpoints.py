@@ -159,6 +159,45 @@ def test_two_checkpoints_are_kept_and_a_half_one_is_not(images, tmp_path):
     np.testing.assert_array_equal(loaded.variables, [[4, 4, 4]])
 
 
+def test_what_cannot_be_deleted_ends_no_training(tmp_path):
+    for name in ("000000000001.npz", ".ipynb_checkpoints"):
+        (tmp_path / runs.CHECKPOINTS / name).mkdir(parents=True)
+    for step in range(2, 5):
+        checkpoints.save(tmp_path, checkpoints.Checkpoint(step, [np.ones(3)], [], 0.0))
+    assert checkpoints.load(tmp_path).step == 4
+
+
+def test_new_checkpoints_are_kept_and_not_the_damaged_ones_of_later_steps(tmp_path):
+    (tmp_path / runs.CHECKPOINTS).mkdir()
+    for step in (4900, 5000):
+        (tmp_path / runs.CHECKPOINTS / f"{step:012}.npz").write_text("damaged")
+    for step in (100, 200, 300):
+        checkpoints.save(tmp_path, checkpoints.Checkpoint(step, [np.ones(3)], [], 0.0))
+    names = sorted(path.name for path in (tmp_path / runs.CHECKPOINTS).iterdir())
+    assert names == ["000000000200.npz", "000000000300.npz"]
+
+
+def test_variables_of_bfloat16_are_restored(tmp_path):
+    def network():
+        layers = [keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")]
+        model = keras.Sequential(layers)
+        model.compile(keras.optimizers.SGD(), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def values(model):
+        variables = [*model.variables, *model.optimizer.variables]
+        return [keras.ops.convert_to_numpy(each).astype("float32") for each in variables]
+
+    one, other = network(), network()
+    variables = [keras.ops.convert_to_numpy(each) for each in checkpoints._variables(one)]
+    checkpoints.save(tmp_path, checkpoints.Checkpoint(1, variables, [], 0.0))
+    checkpoints.restore(other, checkpoints.load(tmp_path))
+    assert keras.backend.standardize_dtype(other.weights[0].dtype) == "bfloat16"
+    for found, expected in zip(values(other), values(one), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def flip(content):
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]

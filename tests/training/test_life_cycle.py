@@ -70,6 +70,24 @@ def test_a_run_that_a_callback_ends_after_an_epoch_is_complete(callback, ema, im
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
+@pytest.mark.once
+def test_a_run_that_a_callback_had_ended_before_it_died_trains_no_more(images, tmp_path):
+    def fail(*_):
+        raise RuntimeError("as a process that dies")
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            fail()
+
+    run, callbacks = tmp_path / "run", [Call("on_epoch_end", stop), Fail()]
+    with pytest.raises(RuntimeError, match="dies"):
+        barlow.pretrain(images, run, SETTINGS, callbacks, checkpoint_seconds=0)
+    assert not runs.is_complete(run)
+    barlow.pretrain(images, run, SETTINGS, resume=True)
+    assert runs.is_complete(run)
+    assert [row["epoch"] for row in runs.read_metrics(run)] == [1]
+
+
 @pytest.mark.parametrize(
     "callback",
     [

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import threading
+import time
 import types
 
 import keras
@@ -34,6 +35,7 @@ class After(keras.callbacks.Callback):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(planning, "_ENOUGH", 0.01)  # seconds of steps are enough
+    monkeypatch.setattr(planning, "_SIDE", 32)  # as is the product of small matrices
 
 
 @pytest.mark.once
@@ -263,6 +265,9 @@ def test_too_little_time_is_refused_before_a_run_is_begun(quick, tmp_path):
     settings = dataclasses.replace(SETTINGS, minutes=0.001)
     with pytest.raises(InvalidInput, match=r"An epoch of 400 images .* Give at least .* minutes"):
         barlow.pretrain(IMAGES, tmp_path / "run", settings)
+    settings, begun = dataclasses.replace(SETTINGS, minutes=30), time.perf_counter() - 30 * 60
+    with pytest.raises(InvalidInput, match=r"An epoch of 400 images .* Give at least .* minutes"):
+        barlow.pretrain(IMAGES, tmp_path / "run", settings, begun=begun)  # reading took it all
     assert not (tmp_path / "run").exists()
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -23,13 +24,16 @@ pytestmark = pytest.mark.once
 TALL = (40, 90)
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
+def drawn(folder):
     folder.mkdir()
     for number in range(6):
         draw(number).resize(TALL).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return drawn(tmp_path / "pictures")
 
 
 def settings(**changes):
@@ -50,9 +54,8 @@ def test_vectors_are_of_images_that_are_resized_as_those_of_the_training(
     assert found.resize == same.resize
 
 
-def test_a_run_of_before_there_was_a_choice_has_crops(pictures, tmp_path):
-    how = settings(image_size=24)
-    run = barlow.pretrain(pictures, tmp_path / "run", how)
+def test_a_run_of_before_there_was_a_choice_has_crops(colour_run, pictures):
+    how, run = settings(image_size=24), colour_run
     config = runs.read_config(run)
     for name in ("resize", "image_size"):
         del config[name]
@@ -161,8 +164,8 @@ def test_images_that_were_read_in_another_way_are_refused(pictures, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_images_of_an_open_size_get_that_of_the_encoder(pictures, tmp_path):
-    run = barlow.pretrain(pictures, tmp_path / "run", settings(image_size=24))
+def test_images_of_an_open_size_get_that_of_the_encoder(colour_run, pictures, tmp_path):
+    run = colour_run
     found = barlow.embed(run, data.load(pictures))  # 40 pixels
     np.testing.assert_array_equal(found.vectors, barlow.embed(run, pictures).vectors)
     with pytest.raises(InvalidInput, match=r"\(24, 24, 3\).*\(32, 32, 3\). Read them so: "):
@@ -205,9 +208,16 @@ def test_dark_image_files_are_what_they_say(tmp_path):
         barlow.pretrain(data.load(folder).pixels, tmp_path / "other", settings())
 
 
+@pytest.fixture(scope="module")
+def a_colour_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("colour")
+    return barlow.pretrain(drawn(folder / "pictures"), folder / "run", settings(image_size=24))
+
+
 @pytest.fixture
-def colour_run(pictures, tmp_path):
-    return barlow.pretrain(pictures, tmp_path / "colour", settings(image_size=24))
+def colour_run(a_colour_run, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(a_colour_run, tmp_path / "colour")
 
 
 @pytest.fixture

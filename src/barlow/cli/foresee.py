@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from barlow.cli import options, show
+from barlow.errors import InvalidInput
 from barlow.paths import as_path, free_path
 from barlow.settings import Settings
 
@@ -77,7 +78,11 @@ def encoders(
 
     rows = []
     for name in models.ENCODERS:
-        encoder = models.encoder(name, (image_size, image_size, 3))
+        try:
+            encoder = models.encoder(name, (image_size, image_size, 3))
+        except InvalidInput:  # its patches do not fit into such an image
+            rows.append((name, "-", f"not for {image_size} pixels"))
+            continue
         rows.append((name, encoder.output_shape[1], f"{encoder.count_params() / 1e6:.2f}"))
     headings = ("encoder", "features", "million weights")
     show.table(headings, rows, "Also: the path of a .keras file, module:function, or hub:PRESET")

@@ -31,6 +31,8 @@ def evaluate(
     seed: options.Seed = 0,
     max_pixels: options.MaxPixels = None,
     background: options.Background = None,
+    pages: options.Pages = "first",
+    split: options.Split = None,
     group_duplicates: Annotated[
         bool, typer.Option("--group-duplicates", help="Keep copies on one side of the split.")
     ] = False,
@@ -39,7 +41,7 @@ def evaluate(
     from barlow.cli.candidates import apart, read_candidates  # noqa: PLC0415
 
     encoders, sources = apart(paths)
-    how = {"max_pixels": max_pixels, "background": background}
+    how = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
     judge(read_candidates(encoders, sources, seed, group_duplicates, **how), seed)
 
 

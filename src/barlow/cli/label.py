@@ -9,6 +9,7 @@ import typer
 from barlow.cli import options, show
 from barlow.cli.find import Images, Run, Sheet, Vectors
 from barlow.errors import InvalidInput
+from barlow.paths import free_path
 
 if TYPE_CHECKING:
     from barlow.labelling import Doubt, Fitted
@@ -52,7 +53,8 @@ def suggest(
     out = labelling.check_list(out or _own_list(labels))
     # Where images are gone the list is there still; only a sheet that was asked for is an error.
     no_sheet = contextlib.nullcontext() if sheet else errors.as_warning("There is no contact sheet")
-    sheet = report.check_sheet(sheet or out.with_suffix(".html"))
+    page = free_path(out.with_suffix(".html"), report.is_sheet)  # another one is the user's
+    sheet = report.check_sheet(sheet or page)
     found = labelling.suggest(vectors, n, labels, seed=seed, track=show.track)
     found.write(out)
     counts = {
@@ -110,6 +112,8 @@ def label(
         tuned = labelling.fine_tune(fitted, run, images, seed=seed, track=show.track)
         show.say(tuned.verdict)
         fitted, encoder = tuned.fitted, tuned.encoder or run
+        if tuned.encoder is not None:
+            _show(fitted)
     _write(fitted, out, encoder, overwrite)
 
 

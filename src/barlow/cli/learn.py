@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +71,7 @@ def pretrain(
     """Learn an encoder from images; no labels needed."""
     from barlow import backend, runs  # noqa: PLC0415
 
+    begun = time.perf_counter()
     if backend.launched_index() == 0:
         out = runs.check_place(out, resume=resume, overwrite=overwrite)  # before reading
     from barlow.cli.reading import read  # noqa: PLC0415
@@ -87,7 +89,8 @@ def pretrain(
     if probe is not None:
         height, width, reading["channels"] = images.pixels.shape[1:]
         labelled = read([probe], **{**reading, "image_size": (height, width)})
-    ways = {"resume": resume, "overwrite": overwrite, "from_run": from_run, "devices": devices}
+    ways: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "from_run": from_run}
+    ways |= {"devices": devices, "begun": begun}
     _pretrain(images, out, settings, probe=labelled, **ways)
 
 

@@ -55,7 +55,10 @@ def read_for(
     if not sources:
         raise InvalidInput("There is nothing to read. Give the images after the encoder.")
     encoder = runs.load_encoder(run)
-    height, width, channels = runs.image_shape(run) or encoder.input_shape[1:]
+    shape = runs.image_shape(run) or tuple(encoder.input_shape[1:])
+    if len(shape) != 3:
+        raise InvalidInput(f"The encoder {run} takes inputs of shape {shape}, which are no images.")
+    height, width, channels = shape
     size = None if height is None or width is None else (height, width)  # else the images' own
     given = {name: value for name, value in options.items() if value is not None}
     options = {**resizing.of(run), **given}

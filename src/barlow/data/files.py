@@ -70,7 +70,7 @@ def load_files(
     check_options(background, max_pixels, resize)
     if pages not in PAGES:
         raise InvalidInput(f"`pages` must be one of {', '.join(PAGES)}. Received: {pages!r}.")
-    found, page_notes = _pages(_headers(listing, max_pixels, track), pages)
+    found, page_notes = _pages(_headers(listing, max_pixels, track), pages, max_pixels)
     found, scales, scale_notes = _scales(found, max_pixels, track)
     skipped = tuple((image.source, image.reason) for image in found.bad)
     check_any(len(found.entries), skipped)
@@ -128,7 +128,7 @@ def _headers(listing: Listing, max_pixels: int, track: Track) -> _Found:
     return found
 
 
-def _pages(found: _Found, pages: str) -> tuple[_Found, list[str]]:
+def _pages(found: _Found, pages: str, max_pixels: int) -> tuple[_Found, list[str]]:
     """Each page as an image, or the first alone and a note."""
     several = [header for header in found.headers if len(header.pages) > 1]
     if not several:
@@ -141,14 +141,26 @@ def _pages(found: _Found, pages: str) -> tuple[_Found, list[str]]:
         ]
     entries, headers = [], []
     for entry, header in zip(found.entries, found.headers, strict=True):
+        if len(header.pages) == 1:
+            entries.append(entry)
         for number in header.pages if len(header.pages) > 1 else ():
             page = Page(entry.file, number)
             entries.append(entry._replace(name=f"{entry.name}, page {number + 1}", file=page))
-            headers.append(header)
-        if len(header.pages) == 1:
-            entries.append(entry)
-            headers.append(header)
-    return found._replace(entries=entries, headers=headers), []
+        headers += [header] * len(header.pages)
+    apart = [  # pages of a TIFF may differ in size, colour and depth
+        row
+        for row, (entry, header) in enumerate(zip(entries, headers, strict=True))
+        if isinstance(entry.file, Page) and header.format == "TIFF"
+    ]
+    bad: list[BadImage | None] = [None] * len(entries)
+    read = functools.partial(read_header, max_pixels=max_pixels)
+    results = read_all(read, [entries[row].file for row in apart], silent, "")
+    for row, result in zip(apart, results, strict=True):
+        if isinstance(result, BadImage):
+            bad[row] = result
+        else:
+            headers[row] = result
+    return found._replace(entries=entries, headers=headers).without(bad), []
 
 
 def _scales(

@@ -125,7 +125,8 @@ def score(
         held_out: As for :func:`choose`.
         numbers: As there.
         choice: What was chosen.
-        others: Probabilities of the images without labels, ``[images, classes]``; may be empty.
+        others: Probabilities of the predicted classes of the images without labels, ``[images]``;
+            may be empty.
     """
     can = held_out.can
     if not choice.log_loss or len(numbers) < _TO_SCORE * len(np.unique(numbers)):
@@ -135,7 +136,7 @@ def score(
     predicted = sure.argmax(axis=1)
     right = predicted == known
     accuracy = float(right.mean())
-    surer = others.max(axis=1).mean() - sure.max(axis=1).mean() if len(others) else 0.0
+    surer = others.mean() - sure.max(axis=1).mean() if len(others) else 0.0
     corrected = float(np.clip(accuracy + surer, 0, 1))
     low, _ = wilson(min(accuracy, corrected), len(known) / _DESIGN_EFFECT)
     _, high = wilson(max(accuracy, corrected), len(known) / _DESIGN_EFFECT)

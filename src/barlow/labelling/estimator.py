@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from barlow import errors
 from barlow.labelling import choosing
 from barlow.labelling import space as spaces
+from barlow.labelling.fitting import ENOUGH
 from barlow.labelling.heads import METHODS, Head
 from barlow.labelling.learning import Task, learn
 from barlow.neighbours import nearest
@@ -15,7 +16,7 @@ from barlow.neighbours import nearest
 with errors.extra("cli", "Labelling"):
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted, validate_data
 
 _NEIGHBOURS = 10
 
@@ -23,7 +24,8 @@ _NEIGHBOURS = 10
 class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
     """Classifier of vectors that learns from few labels and from all vectors without.
 
-    The same as :func:`barlow.labelling.fit`, on arrays.
+    The same as :func:`barlow.labelling.fit`, on arrays: of more than 10,000 vectors without labels
+    it learns from as many, drawn at random.
 
     Args:
         method: ``"graph"``, ``"linear"``, ``"both"`` or ``"auto"``, see
@@ -74,12 +76,13 @@ class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
         vectors = X
         errors.check_seed(self.seed)
         if unlabelled is not None and len(unlabelled):
-            others = check_array(unlabelled, dtype="float32")
-            if others.shape[1] != X.shape[1]:
+            if np.ndim(unlabelled) == 2 and np.shape(unlabelled)[1] != X.shape[1]:
                 raise errors.InvalidInput(
-                    f"`unlabelled` has {others.shape[1]} features, `X` has {X.shape[1]}."
+                    f"`unlabelled` has {np.shape(unlabelled)[1]} features, `X` has {X.shape[1]}."
                 )
-            vectors = np.concatenate([X, others])
+            others = validate_data(self, unlabelled, dtype="float32", reset=False)
+            some = np.random.default_rng(self.seed).permutation(len(others))[:ENOUGH]
+            vectors = np.concatenate([X, others if len(others) <= ENOUGH else others[some]])
         space = spaces.fit(vectors, self.seed)
         units = space(vectors)
         near = nearest(units, units, _NEIGHBOURS, own=np.arange(len(units)))

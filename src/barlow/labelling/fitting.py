@@ -187,8 +187,7 @@ def fit_some(
     head, choice, held_out = learned(embeddings, given, some, method, seed, track)
     _, numbers = check_classes(given)
     probabilities = head(embeddings.vectors)
-    others = np.delete(probabilities, given.rows, axis=0)
-    scores = choosing.score(held_out, numbers, choice, others)
+    scores = choosing.score(held_out, numbers, choice, sure_of_others(probabilities, given))
     graph = choosing.choose(held_out, numbers, "graph")
     said = np.exp(choosing.log_softmax(held_out.logits["graph"] / graph.temperature))
     said[~held_out.can] = np.nan
@@ -218,6 +217,11 @@ def learned(
     head, held_out = learn(task, track)
     choice = choosing.choose(held_out, numbers, method)
     return head.with_choice(choice.method, choice.temperature), choice, held_out
+
+
+def sure_of_others(probabilities: NDArray[Any], given: Given) -> NDArray[Any]:
+    """Probability of the predicted class of every image without a label, ``[others]``."""
+    return probabilities.max(axis=1)[given.labels == reading.NONE]
 
 
 def check_classes(given: Given) -> tuple[NDArray[np.str_], NDArray[np.intp]]:

@@ -74,7 +74,7 @@ def read(embeddings: Embeddings, labels: Any) -> Given:
         return labels
     if isinstance(labels, Mapping) or _has_names(labels):
         names, values = zip(*labels.items(), strict=True) if len(labels) else ((), ())
-        pairs = [(str(name), text, "") for name, text in zip(names, of_array(values), strict=True)]
+        pairs = [(str(name), label, "") for name, label in zip(names, values, strict=True)]
         return _of(embeddings, _placed(embeddings, pairs, "the labels"))
     if _are_paths(labels):
         sources = [labels] if isinstance(labels, str | os.PathLike) else labels
@@ -169,7 +169,7 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
     if all(label is None for _, label, _ in pairs):
         raise InvalidInput(
             f"{printable(path)} has no labels: it needs a column that is called `label`, empty "
-            "where you do not know."
+            f"where you do not know.{_mixed(path)}"
         )
     warn_of_encoding((label for _, label, _ in pairs), printable(path))
     named = [pair for pair in pairs if pair[0] and pair[0].strip()]
@@ -177,6 +177,19 @@ def _read(embeddings: Embeddings, source: Any) -> Iterator[tuple[int, str, str]]
         if not (name and name.strip()) and as_label(label) != NONE:
             raise InvalidInput(f"A label has no image: the path is empty{where}. Fill it in.")
     return _placed(embeddings, named, printable(path))
+
+
+def _mixed(path: pathlib.Path) -> str:
+    """A sentence if the list has two kinds of delimiters, as where one was typed into a cell."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return ""
+    head = ",".join(spreadsheets.read(path).columns)
+    if not any(f"label{other}" in head for other in ";\t|"):
+        return ""
+    return (
+        f" Its first line is {head!r}, with two delimiters: the spreadsheet had the whole line in "
+        "one cell. Open the list with a comma as the delimiter, and save it again."
+    )
 
 
 def _check_table(path: pathlib.Path) -> None:
@@ -230,9 +243,10 @@ def _placed(
             f"{did_you_mean(first, map(str, embeddings.names[:_LOOKED]))} Correct or delete these "
             "lines; images that are new must be embedded first."
         )
-    for row, (_, label, where) in zip(rows, pairs, strict=True):
+    texts = of_array(label for _, label, _ in pairs)
+    for row, text, (_, _, where) in zip(rows, texts, pairs, strict=True):
         assert row is not None  # noqa: S101 - for the type checker
-        yield row, as_label(label), where
+        yield row, text, where
 
 
 def _of_folder(embeddings: Embeddings, folder: pathlib.Path) -> Iterator[tuple[int, str, str]]:

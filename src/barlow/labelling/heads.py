@@ -61,9 +61,11 @@ class Head:
 
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities, ``[rows, classes]``, of vectors ``[rows, features]``."""
-        blocks = range(0, max(1, len(vectors)), _BLOCK)
-        parts = [self.logits(vectors[start : start + _BLOCK]) for start in blocks]
-        return np.exp(log_softmax(np.concatenate(parts) / self.temperature))
+        probabilities = np.empty((len(vectors), len(self.classes)))
+        for start in range(0, len(vectors), _BLOCK):
+            logits = self.logits(vectors[start : start + _BLOCK])
+            probabilities[start : start + _BLOCK] = np.exp(log_softmax(logits / self.temperature))
+        return probabilities
 
     def with_choice(self, method: str, temperature: float) -> "Head":
         """The same head by another method, at its temperature."""

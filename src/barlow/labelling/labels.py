@@ -32,7 +32,7 @@ def as_label(label: Any) -> str:
         label = label.decode("utf-8", "surrogateescape")
     if not isinstance(label, str) and str(label) in _MISSING:
         return NONE
-    if isinstance(label, float) and label.is_integer():
+    if isinstance(label, float | np.floating) and float(label).is_integer():
         label = int(label)  # a column of whole numbers with a gap
     return unicodedata.normalize("NFC", as_text(decoded(str(label))).strip())
 
@@ -57,11 +57,21 @@ def same(labels: Sequence[str]) -> list[str]:
 
 
 def warn_of_typos(labels: Iterable[str]) -> None:
-    """Ask about classes of a single image that are called nearly like a larger one.
+    """Ask about classes that differ in capitals or spaces, and about single images of a near name.
 
     Names with digits are numbered, not misspelt; and many classes of one image are rare ones.
     """
     counts = Counter(label for label in labels if label != NONE)
+    spellings: dict[str, list[str]] = {}
+    for name in (name for name in counts if counts[name] > 1):
+        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    for names in (names for names in spellings.values() if len(names) > 1):
+        several = " and ".join(f"{counts[name]} {printable(name)!r}" for name in names)
+        warnings.warn(
+            "Labels differ in capitals or spaces alone, and are classes of their own: "
+            f"{several}. Write them alike if they are one.",
+            stacklevel=5,
+        )
     alike = {name.lower(): name for name in counts if counts[name] > 1 and len(name) > 2}
     single = [name for name in counts if counts[name] == 1 and not re.search(r"\d", name)]
     for name in single if len(single) <= _ASKED else ():

@@ -158,6 +158,8 @@ def _folds(numbers: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
         try:
             for fold, (_, out) in enumerate(folding.split(numbers, numbers)):
                 folds[out] = fold
-        except ValueError:  # every class has fewer
-            folds = np.random.default_rng(seed).permutation(len(numbers)) % count
+        except ValueError:  # every class has fewer: its labels go to different folds
+            mixed = np.random.default_rng(seed).permutation(len(numbers))
+            by_class = mixed[np.argsort(numbers[mixed], kind="stable")]
+            folds[by_class] = np.arange(len(numbers)) % count
     return folds

@@ -18,19 +18,24 @@ from barlow.models.plain import as_float32, without_barlow
 _SCALE = "temperature"
 
 
-def as_model(encoder: keras.Model, head: Head) -> keras.Model:
+def as_model(encoder: keras.Model, head: Head, image_shape: tuple[int, ...] = ()) -> keras.Model:
     """The classifier of an encoder and a head.
 
     Args:
         encoder: Model from images to vectors.
         head: From vectors to probabilities.
+        image_shape: ``(height, width, channels)`` of the images that it saw, in place of sizes that
+            its input leaves open. Defaults to ``()``: they stay open.
 
     Returns:
         Model from images, values 0 .. 255, to probabilities, ``[batch, classes]``. The names of
         these are in it, see :func:`classes_of`.
     """
     encoder = without_barlow(as_float32(encoder))
-    images = keras.Input(encoder.input_shape[1:], name="images")
+    shape = encoder.input_shape[1:]
+    if len(image_shape) == len(shape):
+        shape = tuple(own or seen for own, seen in zip(shape, image_shape, strict=True))
+    images = keras.Input(shape, name="images")
     return keras.Model(images, _probabilities(encoder(images), head), name="classifier")
 
 

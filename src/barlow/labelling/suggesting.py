@@ -43,6 +43,7 @@ _ENOUGH = 2  # labels per class, from which on not all are typical
 _FIRST = 20  # typical ones while no class is known
 _PARTS = {UNCERTAIN: 0.3, RANDOM: 0.3}  # of the others; typical ones are the rest
 _MANY = 50  # clusters, from which on batches are enough
+_CLUSTERS = 2000  # for images that are listed already: more would cost more than they tell
 _CHOICE = 20  # uncertain images for each that is taken
 
 
@@ -72,10 +73,12 @@ class Suggestions(NamedTuple):
         """
         path = check_list(path)
         rows = [*self.listed, *((each.path, reading.NONE) for each in self.images)]
+        delimiter = ","
         if path.exists():
             _check_kept(path, rows)
+            delimiter = spreadsheets.delimiter_of(path)  # as the spreadsheet of its reader has it
         with replacing(path, alone=False) as temporary:
-            spreadsheets.write(temporary, COLUMNS, rows)
+            spreadsheets.write(temporary, COLUMNS, rows, delimiter)
         return path
 
 
@@ -178,8 +181,9 @@ def _check_kept(path: pathlib.Path, rows: Sequence[tuple[str, str]]) -> None:
 def _lost(known: Sequence[tuple[str, str]], rows: Sequence[tuple[str, str]]) -> bool:
     """Whether some of the labels that are known are not written."""
     names = Names([path for path, _ in rows])
-    for path, text in known:
-        label, place = reading.as_label(text), names.find(path)
+    labels = reading.same(reading.of_array(text for _, text in known))
+    for (path, _), label in zip(known, labels, strict=True):
+        place = names.find(path)
         if label != reading.NONE and (place is None or rows[place][1] != label):
             return True
     return False
@@ -240,7 +244,7 @@ class _Picker:
         """The images in the middle of the largest clusters in which nothing is labelled."""
         if not count:
             return []
-        most = min(len(self._units), int(self._taken.sum()) + count)
+        most = min(len(self._units), min(int(self._taken.sum()), _CLUSTERS) + count)
         clusters, distances = self._clusters(self._units, most)
         sizes = np.bincount(clusters)
         sizes[np.unique(clusters[self._taken])] = 0
@@ -260,5 +264,6 @@ class _Picker:
         clusters = make(count, n_init=3, random_state=self._seed)
         with warnings.catch_warnings():  # that there are copies, which are one cluster
             warnings.simplefilter("ignore", ConvergenceWarning)
-            distances = clusters.fit_transform(units)
-        return distances.argmin(axis=1), distances.min(axis=1)
+            numbers = clusters.fit_predict(units)
+        apart = units - clusters.cluster_centers_[numbers]
+        return numbers, np.linalg.norm(apart, axis=1)

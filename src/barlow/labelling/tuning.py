@@ -21,7 +21,7 @@ from barlow.errors import InvalidInput
 from barlow.evaluation import paired_interval
 from barlow.labelling import choosing
 from barlow.labelling.choosing import Choice
-from barlow.labelling.fitting import Fitted, fit_some, some_of
+from barlow.labelling.fitting import Fitted, fit_some, some_of, sure_of_others
 from barlow.labelling.given import NONE, Given
 from barlow.labelling.heads import log_softmax
 from barlow.labelling.learning import HeldOut
@@ -135,8 +135,8 @@ def fine_tune(
         return Tuned(fitted, None, *figures, f"{said}: not plainly better, so it is not taken.")
     logits = np.concatenate([backend.predict(network, stopping[0]).astype("float64"), logits])
     is_test = np.arange(len(logits)) >= len(stop)
-    taken = _taken(fitted, network, logits, np.concatenate([stopping[1], true[test]]), is_test)
-    taken = _embedded(taken, model, images)
+    taken = _taken(fitted, network, logits, np.concatenate([stopping[1], true[test]]))
+    taken = _scored(_embedded(taken, model, images), logits[is_test], true[test])
     return Tuned(taken, model, *figures, f"{said}: it is taken.")
 
 
@@ -249,15 +249,13 @@ def _taken(
     network: keras.Model,
     logits: NDArray[np.float64],
     true: NDArray[np.intp],
-    is_test: NDArray[np.bool_],
 ) -> Fitted:
-    """The classifier of the tuned network: a linear head, its temperature and its figures."""
+    """The classifier of the tuned network: a linear head and its temperature."""
     space = Space(*network.get_layer("space").get_weights())
     weights, bias = network.get_layer("linear").get_weights()
     temperature = choosing.temperature_for(logits, true, "linear")
     why = "fine-tuned, and plainly better on labels held out"
     choice = Choice("linear", temperature, why, {"linear": math.nan})
-    held_out = HeldOut({"linear": logits[is_test]}, np.ones(int(is_test.sum()), bool))
     return dataclasses.replace(
         fitted,
         head=dataclasses.replace(
@@ -269,7 +267,6 @@ def _taken(
             temperature=temperature,
         ),
         choice=choice,
-        scores=choosing.score(held_out, true[is_test], choice, np.empty((0, 1))),
     )
 
 
@@ -283,6 +280,14 @@ def _embedded(fitted: Fitted, encoder: keras.Model, images: Any) -> Fitted:
     return dataclasses.replace(
         fitted, embeddings=embeddings, probabilities=fitted.head(found.vectors)
     )
+
+
+def _scored(fitted: Fitted, logits: NDArray[np.float64], true: NDArray[np.intp]) -> Fitted:
+    """The same with its figures, from what has not been learned from."""
+    held_out = HeldOut({"linear": logits}, np.ones(len(true), bool))
+    others = sure_of_others(fitted.probabilities, fitted.given)
+    scores = choosing.score(held_out, true, fitted.choice, others)
+    return dataclasses.replace(fitted, scores=scores)
 
 
 def _check_all(found: int, wanted: int) -> None:

@@ -69,7 +69,8 @@ def write(
     out = check_place(out, overwrite=overwrite)
     takes_images = encoder is not None or bool(fitted.embeddings.origin.get("run"))
     if takes_images:
-        model = as_model(vectors.encoder_of(fitted.embeddings, encoder), fitted.head)
+        model = vectors.encoder_of(fitted.embeddings, encoder)
+        model = as_model(model, fitted.head, fitted.embeddings.image_shape)
     else:
         model = from_vectors(fitted.embeddings.vectors.shape[1], fitted.head)
     rows = [

@@ -73,7 +73,8 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
         model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
         raise InvalidInput(f"The encoder {name} must be a keras.Model. Received: {model!r}.")
-    expected = tuple(model.input_shape[1:])
+    features_of(model)
+    expected = tuple(starts.check_is_encoder(model, f"The encoder {name}").input_shape[1:])
     fits = len(expected) == len(image_shape) and all(
         size in (None, given) for size, given in zip(expected, image_shape, strict=True)
     )
@@ -173,6 +174,7 @@ def _loaded(path: str) -> keras.Model:
         model = starts.load(as_path(path))
     except Exception as error:  # of whatever a damaged file leads Keras to
         raise InvalidInput(f"Cannot load the encoder {path}. {reason(error)}") from error
+    starts.check_finite(model, path)
     return starts.check_is_encoder(model, path)
 
 

@@ -66,7 +66,15 @@ def load(path: pathlib.Path) -> keras.Model:
     """
     if path.is_file() and not zipfile.is_zipfile(path):
         raise InvalidInput(f"This is no .keras file, or only a part of one: {path}")
-    return keras.models.load_model(path, compile=False)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # of whatever a damaged file, or an unknown layer, leads Keras to
+        if not path.is_file():
+            raise
+        raise InvalidInput(
+            f"Keras cannot read {path}: {reason(error).rstrip('.')}. The file must be whole, and "
+            "its layers those of Keras, of barlow, or registered by a module that is imported."
+        ) from error
 
 
 def check_is_encoder(model: keras.Model, source: object) -> keras.Model:
@@ -79,7 +87,7 @@ def check_is_encoder(model: keras.Model, source: object) -> keras.Model:
     Raises:
         InvalidInput: If it has not, as the whole model of a run.
     """
-    if hasattr(model, "input_shape"):
+    if isinstance(getattr(model, "input_shape", None), tuple):
         return model
     raise InvalidInput(
         f"{source} holds no encoder, but a {type(model).__name__}. Take a model from images to "
@@ -139,7 +147,34 @@ def copy(encoder: keras.Model, other: keras.Model, source: object) -> None:
             "channels): choose the same encoder (--encoder) and images of the same size "
             "(--image-size) and colour (barlow.data.load(..., channels=...))."
         )
+    check_finite(other, source)
     _set(encoder, other.get_weights())
+
+
+def check_finite(model: keras.Model, source: object) -> None:
+    """Refuse to start from weights that are no numbers.
+
+    Args:
+        model: Has the weights.
+        source: Where it is from, for the message.
+
+    Raises:
+        InvalidInput: If any is NaN or Inf.
+    """
+    bad = _not_finite(model)
+    if bad:
+        raise InvalidInput(
+            f"{len(bad)} weights of {source} hold NaN or Inf, the first {bad[0]}. Nothing can be "
+            "learned from them: its own training has failed. Take another file."
+        )
+
+
+def _not_finite(model: keras.Model) -> list[str]:
+    return [
+        weight.path
+        for weight, value in zip(model.weights, model.get_weights(), strict=True)
+        if not np.isfinite(value).all()
+    ]
 
 
 def _set(encoder: keras.Model, values: list[NDArray[Any]]) -> None:
@@ -155,14 +190,9 @@ def _load(encoder: keras.Model, path: pathlib.Path) -> None:
     with warnings.catch_warnings():  # of what Keras leaves as it was, which is found below
         warnings.filterwarnings("ignore", "Skipping nested container")
         encoder.load_weights(path)
-    missing = [
-        weight.path
-        for weight, value in zip(encoder.weights, encoder.get_weights(), strict=True)
-        if np.isnan(value).any()
-    ]
-    if missing:
+    if missing := _not_finite(encoder):
         raise ValueError(
-            f"{len(missing)} of its weights are missing or NaN, the first {missing[0]}"
+            f"{len(missing)} of its weights are missing or NaN or Inf, the first {missing[0]}"
         )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         sheet_of_suggestions,
     )
     from barlow.report.pictures import draw_training, draw_views
-    from barlow.report.sheet import Row, Tile, check_sheet, contact_sheet, tiles_of
+    from barlow.report.sheet import Row, Tile, check_sheet, contact_sheet, is_sheet, tiles_of
 
 __all__ = [
     "Row",
@@ -23,6 +23,7 @@ __all__ = [
     "draw_confusion",
     "draw_training",
     "draw_views",
+    "is_sheet",
     "sheet_of_duplicates",
     "sheet_of_outliers",
     "sheet_of_search",
@@ -40,6 +41,7 @@ __getattr__, __dir__ = attach(
         "draw_confusion": "confusion",
         "draw_training": "pictures",
         "draw_views": "pictures",
+        "is_sheet": "sheet",
         "sheet_of_duplicates": "found",
         "sheet_of_outliers": "found",
         "sheet_of_search": "found",

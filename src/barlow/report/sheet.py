@@ -1,6 +1,7 @@
 """Contact sheets: rows of small images with captions, as a page or a picture."""
 
 import base64
+import contextlib
 import html
 import io
 import os
@@ -26,8 +27,10 @@ with errors.extra("cli", "Drawing"):
 _SIDE = 1.3  # inches of an image
 _COLUMNS = 13  # images beside each other in a picture
 _SHOWN = 24  # characters of a caption in a picture
+_FIRST = 4096  # bytes that have the mark, after the title
 _PIXELS = 160  # of the side of an image file
 _SMALL = 64  # pixels: smaller images are shown with their pixels
+_MARK = '<meta name="generator" content="barlow">'
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
 section { display: flex; flex-wrap: wrap; gap: .75rem; margin: 0 0 2rem }
@@ -101,6 +104,13 @@ def check_sheet(path: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
+def is_sheet(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a page that :func:`contact_sheet` wrote."""
+    with contextlib.suppress(OSError), as_path(path).open("rb") as file:
+        return _MARK.encode() in file.read(_FIRST)
+    return False
+
+
 def tiles_of(
     embeddings: Embeddings, rows: Sequence[int], captions: Sequence[str], images: Any = None
 ) -> list[Tile]:
@@ -132,7 +142,7 @@ def _page(rows: Sequence[Row], title: str) -> str:
     parts = [
         "<!doctype html>",
         f'<html lang="en"><meta charset="utf-8"><title>{_text(title)}</title>',
-        f"<style>{_STYLE}</style><h1>{_text(title)}</h1>",
+        f"{_MARK}<style>{_STYLE}</style><h1>{_text(title)}</h1>",
     ]
     for row in rows:
         parts.append(f"<section><h2>{_text(row.title)}</h2>")

@@ -15,6 +15,7 @@ import time
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -40,6 +41,8 @@ class Checkpoint(NamedTuple):
     """Metrics of the complete epochs."""
     seconds: float
     """Seconds spent in the epoch that is not complete."""
+    ended_early: bool = False
+    """Whether a callback has ended training here."""
 
 
 def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
@@ -50,11 +53,16 @@ def save(run: pathlib.Path, checkpoint: Checkpoint) -> None:
     """
     folder = run / runs.CHECKPOINTS
     folder.mkdir(exist_ok=True)
-    progress = runs.as_json({"epochs": checkpoint.epochs, "seconds": checkpoint.seconds})
+    names = ("epochs", "seconds", "ended_early")
+    progress = runs.as_json({name: getattr(checkpoint, name) for name in names})
     with replacing(folder / f"{checkpoint.step:012}.npz") as path:
         np.savez(path, *checkpoint.variables, progress=np.array(progress))
-    for old in (*_newest_first(run)[_KEPT:], *folder.glob(".*")):  # and what a kill left unfinished
-        old.unlink()
+    there = _newest_first(run)
+    kept = [path for path in there if int(path.stem) <= checkpoint.step][:_KEPT]
+    # Later ones were damaged, else training had gone on from them. And what a kill left unfinished.
+    for old in (*(path for path in there if path not in kept), *folder.glob(".*.partial.npz")):
+        with contextlib.suppress(OSError):  # another program may hold it open
+            old.unlink()
 
 
 # What NumPy and zipfile raise, some of it for flags that say what they cannot do.
@@ -82,7 +90,7 @@ def remove(run: pathlib.Path) -> None:
     folder = run / runs.CHECKPOINTS
     if folder.exists():
         # Renamed first: a kill between two deletions would leave the run incomplete again.
-        shutil.rmtree(folder.rename(run / runs.REMOVED))
+        shutil.rmtree(folder.rename(run / runs.REMOVED), ignore_errors=True)
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
@@ -100,6 +108,8 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
             f"{len(given)} variables do not fit the model's {len(expected)}."
         )
     for variable, array in zip(variables, checkpoint.variables, strict=True):
+        if array.dtype.kind == "V":  # bfloat16, whose name NumPy's files do not keep
+            array = array.view(ops.convert_to_numpy(variable).dtype)  # noqa: PLW2901
         variable.assign(array)
 
 
@@ -127,6 +137,7 @@ class Record(keras.callbacks.Callback):
         seconds: Seconds between checkpoints, >= 0; 0 writes one with every step. Longer if writing
             takes more than a twentieth of that. One is written when training is stopped, too.
         start: Checkpoint to resume from. Defaults to ``None``, from the beginning.
+        interrupted: Says whether it was an interrupt that ended training. Defaults to never.
 
     Attributes:
         step: Steps since the training began.
@@ -141,13 +152,15 @@ class Record(keras.callbacks.Callback):
         batch_size: int,
         seconds: float,
         start: Checkpoint | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ):
         super().__init__()
         self._run, self._seconds, self._start = run, seconds, start
+        self._interrupted = interrupted
         self._steps_per_epoch, self._batch_size = steps_per_epoch, batch_size
         self._epochs = list(start.epochs) if start else []
         self.step = self._first_step = start.step if start else 0
-        self.ended_early = self._stopped_in_epoch = False
+        self.ended_early, self._stopped_in_epoch = bool(start and start.ended_early), False
         self._saved, self._pause = time.perf_counter(), seconds
         runs.write_metrics(run, self._epochs)
 
@@ -193,7 +206,8 @@ class Record(keras.callbacks.Callback):
         if whole:
             self._epochs.append(row)
             self._epoch_start = time.perf_counter()  # of the next
-            self.ended_early = self.model.stop_training and not self._stopped_in_epoch
+            stopped = self.model.stop_training and not self._stopped_in_epoch
+            self.ended_early = bool(stopped and not self._interrupted())
         if self.model.stop_training or self._due() or not np.isfinite(metrics.get("loss", 0.0)):
             self._save(self._epochs)
 
@@ -204,7 +218,8 @@ class Record(keras.callbacks.Callback):
         begin = time.perf_counter()
         variables = [ops.convert_to_numpy(variable) for variable in _variables(self.model)]
         self._check(variables)
-        save(self._run, Checkpoint(self.step, variables, epochs, begin - self._epoch_start))
+        seconds = begin - self._epoch_start
+        save(self._run, Checkpoint(self.step, variables, epochs, seconds, self.ended_early))
         self._saved = time.perf_counter()
         self._pause = self._seconds and max(self._seconds, _WORTH * (self._saved - begin))
 

@@ -36,7 +36,7 @@ def train(
     """
     pixels = images.pixels
     steps, epochs = len(pixels) // recommended.batch_size, recommended.epochs
-    parts = _parts(record.step, steps, epochs)
+    parts = [] if record.ended_early else _parts(record.step, steps, epochs)
 
     # With a moving average, Keras ends a fit with the averages in place of the weights. On JAX both
     # are the same arrays, which the next `predict` donates: so they are copied.

@@ -49,6 +49,7 @@ def pretrain(
     from_run: str | os.PathLike[str] | None = None,
     devices: int | str | None = None,
     checkpoint_seconds: float = 60.0,
+    begun: float | None = None,
 ) -> pathlib.Path:
     """Train an encoder on images without labels, into the folder of a run.
 
@@ -61,7 +62,7 @@ def pretrain(
     As long as it trains, no other process and no other thread can train in the same folder.
 
     With ``settings.minutes``, what a training costs here is first measured on a short one that is
-    thrown away, and as many epochs are planned as end in that time, counted from this call on. The
+    thrown away, and as many epochs are planned as end in that time, counted from ``begun`` on. The
     plan is made once: on a machine that gets slower, training takes longer. What ``callbacks`` take
     is not planned for.
 
@@ -91,6 +92,8 @@ def pretrain(
             strategy, a distribution or processes of its launcher.
         checkpoint_seconds: Seconds between checkpoints, >= 0; 0 writes one with every step. More
             if writing takes more than a twentieth of that. Defaults to 60.
+        begun: When the time of ``settings.minutes`` began, by ``time.perf_counter()``: reading the
+            images before may be a part of it. Defaults to ``None``: with this call.
 
     Returns:
         The folder of the run, see :mod:`barlow.runs`.
@@ -115,7 +118,7 @@ def pretrain(
         (64, 128)
     """
     check_settings(settings or Settings(), from_run, out if overwrite else None)
-    begun = time.perf_counter()
+    begun = time.perf_counter() if begun is None else begun
     backend.join_processes()
     plan = None
     if settings is not None and settings.minutes is not None:
@@ -187,9 +190,8 @@ def _train(
             stack.callback(getattr(each, "close", lambda: None))  # if training fails
         write_skipped = begin()
         steps = len(images) // recommended.batch_size
-        record = checkpoints.Record(
-            run, steps, recommended.batch_size, checkpoint_seconds, checkpoint
-        )
+        given = recommended.batch_size, checkpoint_seconds, checkpoint
+        record = checkpoints.Record(run, steps, *given, lambda: stop.interrupted)
         everyone = [stop, *usual, *callbacks, record]  # it records what the others add
         train(model, images, recommended, record, everyone, write_skipped)
         ended_early = record.ended_early and not stop.interrupted
