@@ -12,10 +12,11 @@ labels the accuracies on new images: the 10,000 test images of Fashion-MNIST, th
 the other sets. No graph and no method has seen these.
 
 Rows have, as means over draws: every method of `barlow.labelling.fit`, what it chose (`auto`), that
-on the rest of the pool, the expected calibration error on new images (15 bins of equal width), that
-of a classifier with the same certainties if they were true, which is above 0 by chance alone, and
-in how many draws the 95 % interval that it says has the accuracy on new images in it. With
-`--scratch` a network of the same kind is trained from scratch on the same labels, first draw alone.
+on the rest of the pool, the expected calibration error on new images (15 bins of equal width), what
+it would be if the same certainties were true, which is above 0 by chance alone, and the least that
+any temperature has, chosen on the new images themselves; and in how many draws the 95 % interval
+that it says has the accuracy on new images in it. With `--scratch` a network of the same kind is
+trained from scratch on the same labels, first draw alone.
 With scikit-activeml installed, its TypiClust is a third way to choose labels, and its margin
 sampling after the first ones of TypiClust a fourth one. `--fine-tune` trains the encoder of
 Fashion-MNIST on with the suggested labels, three draws. `--ways` measures some ways anew and keeps
@@ -49,6 +50,7 @@ from sklearn.preprocessing import StandardScaler
 import barlow
 from barlow import labelling
 from barlow.labelling import space
+from barlow.labelling.heads import log_softmax
 
 POOL = 10_000  # images of Fashion-MNIST
 COUNTS = {
@@ -60,6 +62,7 @@ COUNTS = {
 }
 BINS = 15
 DRAWN = 100  # answers of a classifier whose certainties are true
+TEMPERATURES = np.exp(np.linspace(-1, 1.5, 40))
 PEERS = ("TypiClust of scikit-activeml", "margin of scikit-activeml")
 PEER_DRAWS, PEER_MOST = 3, 100
 TUNED = (100, 200, 1000)  # labels
@@ -221,6 +224,7 @@ def judge(
         "rest_of_pool": float(np.mean(rest)),
         "calibration_error": calibration_error(sure.max(axis=1), right),
         "calibration_error_if_true": of_true_certainties(sure.max(axis=1), seed),
+        "calibration_error_at_best": at_best_temperature(fitted.head.logits(new), right),
         "classes": len(classes),
         "method": fitted.choice.method,
     }
@@ -310,6 +314,12 @@ def of_true_certainties(sure: np.ndarray, seed: int) -> float:
     return float(
         np.mean([calibration_error(sure, random.random(len(sure)) < sure) for _ in range(DRAWN)])
     )
+
+
+def at_best_temperature(logits: np.ndarray, right: np.ndarray) -> float:
+    """The least of any temperature, chosen on the new images themselves."""
+    scaled = (log_softmax(logits / temperature) for temperature in TEMPERATURES)
+    return min(calibration_error(np.exp(each).max(axis=1), right) for each in scaled)
 
 
 def draw(rows: list[dict[str, Any]]) -> None:

@@ -75,3 +75,22 @@ def test_of_many_classes_the_most_mistaken_are_shown():
     assert most_confused(Confusion(tuple(map(str, range(50))), counts), 5).tolist() == [
         3, 7, 20, 21, 40,
     ]  # fmt: skip
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["beach.jpg", "icon.png", "index.html", "notes.png"])
+def test_a_sheet_replaces_a_sheet_and_nothing_else(name, tmp_path):
+    tile = report.Tile(np.zeros((8, 8, 3), "uint8"), "black")
+    path, rows = tmp_path / name, [report.Row("row", [tile])]
+    if name in ("index.html", "notes.png"):
+        path.write_text("mine")
+    else:
+        Image.new("RGB", (8, 8)).save(path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match=r"it would be lost\. Choose another name"):
+        report.contact_sheet(rows, path)
+    assert path.read_bytes() == before
+    path.write_bytes(b"")  # as a program makes a temporary file
+    for _ in range(2):
+        report.contact_sheet(rows, path)
+    assert report.is_sheet(path)

@@ -253,6 +253,58 @@ def test_torch_compile_makes_one_graph_of_the_same_loss(shape, weighting, value_
         np.testing.assert_allclose(other, gradient, atol=1e-6 * np.abs(gradient).max())
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="about autocast of PyTorch")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("gradient", ["closed_form", "autodiff"])
+@pytest.mark.parametrize("shape", [(24, 64), (64, 24)], ids=["gram", "correlation"])
+def test_under_autocast_the_loss_is_the_same(shape, gradient, dtype):
+    import torch
+
+    rng = np.random.default_rng(0)
+    za = rng.normal(size=shape).astype("float32")
+    zb = (0.7 * za + 0.5 * rng.normal(size=shape)).astype("float32")
+    some = rng.uniform(size=shape[0])
+
+    def computed(weights, inside, mask=None):
+        a, b = (torch.tensor(z, requires_grad=True) for z in (za, zb))
+        with torch.autocast("cpu", getattr(torch, dtype), enabled=inside):
+            if mask is not None:
+                setattr(b, "_keras_mask", torch.tensor(mask))  # noqa: B010
+            loss = Barlow(gradient=gradient)(a, b, weights)
+        loss.backward()
+        return [each.detach().numpy() for each in (loss, a.grad, b.grad)]
+
+    for case in ((None,), (some,), (None, some < 0.7)):
+        expected, found = (computed(case[0], inside, *case[1:]) for inside in (False, True))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with torch.autocast("cpu", getattr(torch, dtype)):
+        found = barlow.losses.cross_correlation(za, zb)
+    np.testing.assert_array_equal(
+        to_numpy(found), to_numpy(barlow.losses.cross_correlation(za, zb))
+    )
+
+
+@tensorflow_only
+@pytest.mark.parametrize("unknown", [0, 1])
+def test_a_number_of_features_that_one_view_knows_is_enough_in_a_graph(unknown, za, zb):
+    import tensorflow as tf
+
+    known = tf.TensorSpec([None, 16])
+    for open_ in (tf.TensorSpec([None, None]), tf.TensorSpec([8, None])):
+        specs = [open_, known] if unknown == 0 else [known, open_]
+        loss = tf.function(Barlow(), input_signature=specs)
+        assert float(loss(za, zb)) == pytest.approx(float(Barlow()(za, zb)), rel=1e-6)
+    loss = tf.function(Barlow(), input_signature=[tf.TensorSpec([None, None])] * 2)
+    with pytest.raises(ValueError, match="The number of features must be known"):
+        loss(za, zb)
+
+
+def test_two_losses_of_the_same_settings_are_equal():
+    assert Barlow().get_config() == Barlow().get_config()
+    assert (Barlow().name, Barlow(name="mine").name) == ("barlow", "mine")
+
+
 def test_a_batch_size_unknown_while_tracing_is_fine():
     # An odd number of samples: the last batch is smaller, so the axis has no static size.
     x = np.random.default_rng(0).normal(size=(37, 5))
@@ -297,6 +349,35 @@ def test_fit_and_evaluate_work_under_a_strategy(eager, reduction):
     x, y = np.ones((16, 5)), np.random.default_rng(0).normal(size=(16, 16))
     history = model.fit(x, y, validation_data=(x, y), verbose=0).history
     assert np.isfinite([history["loss"], history["val_loss"]]).all()
+
+
+@tensorflow_only
+@pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
+def test_a_step_may_compute_two_losses_under_a_strategy(eager):
+    import tensorflow as tf
+
+    class Three(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder = keras.layers.Dense(16)
+
+        def call(self, x):
+            return self.encoder(x)
+
+        def train_step(self, x):
+            with tf.GradientTape() as tape:
+                a, b, c = (self.encoder(view, training=True) for view in x)
+                loss = self.compute_loss(y=a, y_pred=b) + self.compute_loss(y=a, y_pred=c)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_weights))
+            return {"loss": loss}
+
+    views = tuple(np.random.default_rng(seed).normal(size=(16, 5)) for seed in range(3))
+    with two_replicas().scope():
+        model = Three()
+        model.encoder.build((None, 5))
+        model.compile("sgd", loss=Barlow(), run_eagerly=eager)
+    batches = tf.data.Dataset.from_tensors(views)
+    assert np.isfinite(model.fit(batches, verbose=0).history["loss"]).all()
 
 
 @tf_keras_only

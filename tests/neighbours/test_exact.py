@@ -138,3 +138,16 @@ def test_no_rows_and_no_queries_give_none():
 def test_what_cannot_be_compared_is_refused(vectors, queries, k, said):
     with pytest.raises(ValueError, match=said):
         nearest(vectors, queries, k)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "uint8", "int64", "float64"])
+def test_vectors_of_other_kinds_have_their_exact_neighbours(dtype):
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(3000, 64))
+    vectors = (vectors * 20).clip(-127, 127) if np.dtype(dtype).kind == "i" else vectors
+    vectors = np.abs(vectors * 20) if dtype == "uint8" else vectors
+    vectors = vectors.astype(dtype)
+    found = nearest(vectors, vectors[:50], 9)
+    rows, similarities = oracle(vectors, vectors[:50], 9)
+    np.testing.assert_array_equal(found.rows, rows)
+    np.testing.assert_allclose(found.similarities, similarities, atol=1e-12)

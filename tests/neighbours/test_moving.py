@@ -270,3 +270,74 @@ def test_a_second_move_to_a_folder_forgets_nothing_of_the_first(
     assert files_of(photos) == before | {
         pathlib.Path("b") / "late.png": (photos / "b" / "late.png").read_bytes()
     }
+
+
+@pytest.mark.parametrize("way", ["put back", "renamed"])
+def test_images_that_were_put_back_by_hand_are_not_deleted(way, collection, photos, tmp_path):
+    before, trash = files_of(photos), tmp_path / "trash"
+    neighbours.move_copies(tmp_path / "plan.csv", trash, collection)
+    moved = {name: each for name, each in files_of(trash).items() if name.suffix == ".png"}
+    if way == "put back":
+        shutil.copytree(trash, photos, dirs_exist_ok=True)
+        shutil.rmtree(trash)
+    else:
+        shutil.rmtree(photos)
+        trash.rename(photos)
+    if way == "put back":
+        with pytest.raises(ValueError, match=r"lies in .* already"):
+            neighbours.move_copies(tmp_path / "plan.csv", photos, collection)
+    assert neighbours.move_back(photos) == 0
+    assert files_of(photos) == (before if way == "put back" else moved)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs rights on Windows")
+def test_what_a_link_leads_to_is_not_deleted(collection, photos, tmp_path):
+    trash = tmp_path / "trash"
+    neighbours.move_copies(tmp_path / "plan.csv", trash, collection)
+    moved = files_of(trash)
+    (photos / "b" / "copy 1.png").symlink_to(trash / "b" / "copy 1.png")
+    with pytest.raises(FileExistsError, match="1 images cannot be moved back"):
+        neighbours.move_back(trash)
+    assert files_of(trash) == moved
+
+
+def test_what_appears_while_files_are_moved_is_not_written_over(collection, photos, tmp_path):
+    """As where a disk takes two names for one; those that were moved go back."""
+    before, trash = files_of(photos), tmp_path / "trash"
+
+    def track(moves, _):
+        for number, move in enumerate(moves):
+            if number == 1:
+                place = pathlib.Path(move.after)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(b"another")
+            yield move
+
+    with pytest.raises(FileExistsError, match=r"something is there\. It stays where it is"):
+        neighbours.move_copies(tmp_path / "plan.csv", trash, collection, track=track)
+    assert len(files_of(photos)) == len(before) - 1
+    assert neighbours.move_back(trash) == 1
+    assert files_of(photos) == before
+    assert [path.read_bytes() for path in trash.rglob("*.png")] == [b"another"]
+
+
+def test_in_a_plan_of_two_files_only_images_of_the_second_are_moved(encoder, tmp_path):
+    for folder, images in (("train", (20, 21)), ("test", (22, 20, 20))):
+        (tmp_path / folder).mkdir()
+        for name, image in enumerate(images):
+            draw(image).save(tmp_path / folder / f"{name}.png", compress_level=name)
+        vectors.write(encoder, tmp_path / folder, tmp_path / f"{folder}.parquet")
+    both = tmp_path / "train.parquet", tmp_path / "test.parquet"
+    plan, trash = tmp_path / "plan.csv", tmp_path / "trash"
+    barlow.duplicates(*both, threshold=0.999).write(plan)
+    text = plan.read_text()
+    assert [line.split(",")[1:3] for line in text.splitlines()[1:]] == [
+        ["0.png", "yes"], ["1.png", "no"], ["2.png", "no"]]  # fmt: skip
+    before = files_of(tmp_path / "test")
+    plan.write_text(text.replace("0.png,yes", "0.png,no").replace("1.png,no", "1.png,yes"))
+    with pytest.raises(ValueError, match=r"0\.png of group 1 .* is of the first file"):
+        neighbours.move_copies(plan, trash, *both)
+    assert files_of(tmp_path / "test") == before
+    plan.write_text(text.replace("2.png,no", "2.png,yes"))  # this copy stays
+    assert neighbours.move_copies(plan, trash, *both) == 1
+    assert [path.name for path in trash.rglob("*.png")] == ["1.png"]

@@ -9,6 +9,7 @@ import time
 
 import keras
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small
@@ -156,6 +157,28 @@ def test_shards_that_do_not_belong_together_are_refused(encoder, tmp_path):
 
 
 @pytest.mark.once
+def test_joining_replaces_only_what_it_would_update(encoder, tmp_path):
+    digits = data.digits()[:20]
+    files = [tmp_path / f"{k}.parquet" for k in (1, 2)]
+    for k, file in enumerate(files, 1):
+        vectors.write(encoder, digits, file, shard=(k, 2))
+    vectors.write(small.network((8, 8, 1)), digits, tmp_path / "other.parquet")
+    pq.write_table(pa.table({"mine": [1, 2]}), tmp_path / "mine.parquet")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for name, said in (
+        ("other.parquet", "differs in the encoder's weights"),
+        ("mine.parquet", "no file of vectors"),
+        ("1.parquet", "is one of the shards"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            vectors.join(files, tmp_path / name)
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for _ in range(2):
+        assert vectors.join(files, tmp_path / "joined.parquet") == 20
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.once
 def test_a_file_of_another_encoder_or_of_something_else_stays(encoder, folder, tmp_path):
     path = tmp_path / "x.parquet"
     vectors.write(encoder, folder, path)
@@ -296,6 +319,16 @@ def test_an_array_that_has_no_vectors_is_not_written_over(encoder, tmp_path):
         with pytest.raises(FileExistsError, match=r"x\.npy is there, and is no array of vectors"):
             check(tmp_path / "x.parquet")
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), images)
+    for rows, names in ((9, None), (9, '{"not": "names"}'), (8, '["a"]'), (None, '["a"]')):
+        for name in ("x.npy", "x.names.json"):
+            (tmp_path / name).unlink(missing_ok=True)
+        if rows:  # vectors of another model, perhaps
+            np.save(tmp_path / "x.npy", np.zeros((rows, 4), "float32"))
+        if names:
+            (tmp_path / "x.names.json").write_text(names)
+        with pytest.raises(FileExistsError, match="is no array of vectors with their names"):
+            vectors.write_npy(tmp_path / "x.parquet")
+    np.save(tmp_path / "x.npy", images)
     vectors.write(encoder, tmp_path / "x.npy", tmp_path / "y.parquet")
     for _ in range(2):
         values, _ = vectors.write_npy(tmp_path / "y.parquet")

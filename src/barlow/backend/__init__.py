@@ -6,7 +6,7 @@ And Keras' global settings.
 from barlow.backend.choice import BACKENDS, choose, current
 from barlow.backend.defaults import keras_defaults, seed_of_31_bits
 from barlow.backend.devices import check_devices, devices, has_accelerator, on_devices
-from barlow.backend.gradients import custom_gradient, records_gradients, vjp
+from barlow.backend.gradients import custom_gradient, full_precision, records_gradients, vjp
 from barlow.backend.launches import (
     add_product,
     add_scaled,
@@ -85,6 +85,7 @@ __all__ = [
     "favours_few_operations",
     "fill",
     "forgetting_graphs",
+    "full_precision",
     "fuses_batch_normalization",
     "fuses_exact_batch_normalization",
     "has_accelerator",

@@ -1,5 +1,6 @@
 """Gradients that are given, and gradients of a part, the same on each backend."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,21 @@ def custom_gradient(
 
         return functools.partial(Differentiable.apply, function)
     return keras.ops.custom_gradient(function)
+
+
+def full_precision(x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """Products in it have the precision of what is multiplied, under PyTorch's autocast, too.
+
+    Args:
+        x: A tensor of the device.
+    """
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    from barlow.backend import autograd  # noqa: PLC0415
+
+    return autograd.full_precision(x)
 
 
 def records_gradients() -> bool:

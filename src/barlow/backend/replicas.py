@@ -11,6 +11,7 @@ None of them is differentiated: call them in the two halves of a custom gradient
 import contextlib
 import dataclasses
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -171,8 +172,10 @@ def in_custom_replica_loop() -> bool:
         return False
     import tensorflow as tf  # noqa: PLC0415
 
+    # In a graph the second loss of a step has the scope compile_loss_1, and so on.
     scopes = tf.get_current_name_scope().split("/")
-    return tf.distribute.has_strategy() and "compile_loss" not in scopes
+    in_keras_loop = any(re.fullmatch(r"compile_loss(_\d+)?", scope) for scope in scopes)
+    return tf.distribute.has_strategy() and not in_keras_loop
 
 
 def unscaled(loss: Tensor) -> Tensor:

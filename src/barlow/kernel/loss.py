@@ -91,7 +91,8 @@ def per_sample_loss(
     if gradient == "closed_form":
         values = closed_form(za, zb)
     else:
-        values, *_ = compute(widen(za), widen(zb), lambda_, few)
+        with backend.full_precision(za):
+            values, *_ = compute(widen(za), widen(zb), lambda_, few)
     return values if len(leading) == 1 else ops.reshape(values, leading)
 
 

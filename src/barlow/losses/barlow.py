@@ -4,7 +4,6 @@ import math
 from typing import Any, Self
 
 import keras
-import numpy as np
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports none of these
 from keras.src.losses.loss import scale_loss_for_distribution
@@ -12,7 +11,13 @@ from keras.src.losses.loss import scale_loss_for_distribution
 from barlow import backend, kernel
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
-from barlow.losses.checks import check_embeddings, check_lambda
+from barlow.losses.inputs import (
+    aligned,
+    check_embeddings,
+    check_lambda,
+    of_known_features,
+    with_shape,
+)
 
 MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 """Reductions to the mean over samples, which is the sum of the two terms."""
@@ -83,7 +88,7 @@ class Barlow(keras.losses.Loss):
         # In Keras 3 a reduction does not depend on where the loss is used. "auto" always meant this
         # one, except under a distribution strategy, where `__call__` refuses both.
         super().__init__(
-            name=name,
+            name=name or "barlow",  # Keras would number them
             reduction="sum_over_batch_size" if reduction == "auto" else reduction,
             **kwargs,
         )
@@ -110,6 +115,7 @@ class Barlow(keras.losses.Loss):
 
         Raises:
             ValueError: If the shapes of ``y_true`` and ``y_pred`` differ or have rank below 2,
+                if in a graph of TensorFlow the number of features is known of neither,
                 if ``sample_weight`` does not broadcast, or if the loss averages over the batch
                 under a ``tf.distribute`` strategy outside ``fit`` and ``evaluate``.
         """
@@ -121,11 +127,12 @@ class Barlow(keras.losses.Loss):
                 "and divide the sum by the global batch size, e.g. with "
                 "tf.nn.compute_average_loss(values, global_batch_size=...)."
             )
-        y_true, y_pred = _with_shape(y_true), _with_shape(y_pred)
+        y_true, y_pred = with_shape(y_true), with_shape(y_pred)
         check_embeddings(y_true, y_pred)
         if sample_weight is not None:
-            sample_weight = _aligned(sample_weight, y_pred, self.dtype)
+            sample_weight = aligned(sample_weight, y_pred, self.dtype)
         mask = get_keras_mask(y_pred)
+        y_true, y_pred = of_known_features(y_true, y_pred)
         if mask is not None:
             # Keras' conversion to the dtype of the loss drops the mask before `call`.
             y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
@@ -261,29 +268,3 @@ def _of_global_batch(mean: Tensor, divisor: Tensor) -> Tensor:
 
 # The loss' name in models that TensorFlow Similarity saved.
 keras.saving.get_custom_objects()["Similarity>Barlow"] = Barlow
-
-
-def _with_shape(x: Tensor) -> Tensor:
-    """Lists become arrays; tensors and arrays stay as they are."""
-    return x if hasattr(x, "shape") else np.asarray(x)
-
-
-def _aligned(sample_weight: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
-    """Weights broadcast to the shape of the values, ``[batch, d0, .., dN-1]``."""
-    sample_weight = _with_shape(sample_weight)
-    values_shape, shape = tuple(y_pred.shape)[:-1], tuple(sample_weight.shape)
-    rank = len(values_shape)
-    if any(size != 1 for size in shape[rank:]) or any(
-        None not in (w, v) and w not in (1, v)
-        for w, v in zip(shape[:rank], values_shape, strict=False)
-    ):
-        raise InvalidInput(
-            "`sample_weight` must be a scalar, one value per element of the batch, or broadcast "
-            f"to the shape of the samples, {values_shape}. Received: shape {shape}."
-        )
-    weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
-    for _ in range(rank, len(shape)):
-        weights = ops.squeeze(weights, axis=-1)
-    for _ in range(len(shape), rank):
-        weights = ops.expand_dims(weights, axis=-1)
-    return ops.broadcast_to(weights, ops.shape(y_pred)[:-1])

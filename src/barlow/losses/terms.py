@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from keras import ops
 
-from barlow import kernel
+from barlow import backend, kernel
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
-from barlow.losses.checks import check_embeddings, check_lambda
+from barlow.losses.inputs import check_embeddings, check_lambda
 
 
 class Terms(NamedTuple):
@@ -108,7 +108,8 @@ def cross_correlation(za: Tensor, zb: Tensor) -> Tensor:
     za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
     check_embeddings(za, zb)
     a, b = (kernel.standardize(kernel.widen(z))[0] for z in (za, zb))
-    return ops.matmul(ops.transpose(a), b) / a.shape[0]
+    with backend.full_precision(a):
+        return ops.matmul(ops.transpose(a), b) / a.shape[0]
 
 
 def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:

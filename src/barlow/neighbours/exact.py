@@ -156,7 +156,10 @@ def _of_block(
     while start < len(vectors):
         # Each tile doubles what has been seen, so that few of its rows are candidates.
         stop = start + min(_ROWS, max(_FIRST, start))
-        tile = _unit(vectors[start:stop], norms[start:stop])
+        tile = vectors[start:stop]
+        if tile.dtype != np.float64:  # half precision and whole numbers would round too much
+            tile = tile.astype("float32", copy=False)
+        tile = _unit(tile, norms[start:stop])
         rough = rounded @ tile.T
         if own is not None:
             inside = np.flatnonzero((own >= start) & (own < start + len(tile)))

@@ -14,10 +14,10 @@ import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from barlow import lock, spreadsheets, vectors
+from barlow import lock, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
-from barlow.neighbours.grouping import OF_FIRST
+from barlow.neighbours.plans import check_made_of, read_plan
 from barlow.paths import as_path, replacing
 from barlow.progress import Track, silent
 from barlow.text import printable
@@ -27,7 +27,6 @@ UNDO = "undo.csv"
 """The file that takes a move back."""
 
 _COLUMNS = ("path", "from", "to", "content")
-_KEEP = {"yes": True, "no": False}
 _SHOWN = 3
 
 
@@ -71,11 +70,11 @@ def move_copies(
             own.
         OSError: If a file cannot be moved. Those moved before are in the undo file.
     """
-    kept, moved = _read_plan(as_path(plan))
+    kept, moved = read_plan(as_path(plan), of_two=other is not None)
     folder = as_path(folder).absolute()
     first = vectors.as_embeddings(collection)
     second = first if other is None else vectors.as_embeddings(other)
-    _check_made_of(as_path(plan), 1 if other is None else 2)
+    check_made_of(as_path(plan), 1 if other is None else 2)
     with lock.locked(folder, f"Images are being moved to {folder}"):
         undo = folder / UNDO
         known = _read_undo(undo) if undo.exists() else []
@@ -122,7 +121,7 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
     with lock.locked(folder, f"Images are being moved to {folder}"):
         known = _read_undo(undo)
         _settle(known)
-        moves = [move for move in known if os.path.lexists(move.after)]
+        moves = [move for move in known if os.path.lexists(move.after) and not _is_back(move)]
         places = (move.before for move in known if not os.path.lexists(move.after))
         lost = [place for place in places if not os.path.lexists(place)]
         taken = [move.before for move in moves if os.path.lexists(move.before)]
@@ -143,42 +142,6 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
         undo.unlink()
     _remove_empty(folder, folder.parent)
     return len(moves)
-
-
-def _read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
-    """Names of the images that are kept for others, and of those that are to be moved."""
-    columns, cells, lines = spreadsheets.read(path)
-    rows = [dict(zip(columns, row, strict=True)) for row in cells]
-    for number, row in zip(lines, rows, strict=True):
-        if not {"group", "path", "keep"} <= {*row} or row["keep"] not in _KEEP:
-            raise InvalidInput(
-                f"{path} is no plan: line {number} needs group, path, and keep, which is yes or "
-                f"no. Received: {dict(row)}."
-            )
-    keeping = {row["group"] for row in rows if _KEEP[row["keep"]]}
-    orphan = next((row for row in rows if row["group"] not in keeping), None)
-    if orphan is not None:
-        raise InvalidInput(
-            f"Group {orphan['group']} of {path} keeps no image. Write yes in the column keep of "
-            "one."
-        )
-    moving = {row["group"] for row in rows if not _KEEP[row["keep"]]}
-    kept = [row["path"] for row in rows if _KEEP[row["keep"]] and row["group"] in moving]
-    return kept, [row["path"] for row in rows if not _KEEP[row["keep"]]]
-
-
-def _check_made_of(plan: pathlib.Path, count: int) -> None:
-    """Refuse a plan of two files of vectors for one, and the reverse: names may be in both."""
-    columns, rows, _ = spreadsheets.read(plan)
-    if "reason" not in columns or not rows:
-        return
-    place = columns.index("reason")
-    made_of = 2 if OF_FIRST in {row[place] for row in rows} else 1
-    if made_of != count:
-        raise InvalidInput(
-            f"{plan} was made of {made_of} file{'s' * (made_of > 1)} of vectors. Give the same. "
-            f"Received: {count}."
-        )
 
 
 def _files(
@@ -258,23 +221,36 @@ def _place(folder: pathlib.Path, path: str) -> pathlib.Path:
 def _move(before: str, after: str) -> None:
     """Move a file; it is whole in one of the two places at any moment."""
     pathlib.Path(after).parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(after):  # a disk may take two names for one
+        raise FileExistsError(
+            f"{printable(before)} cannot be moved to {printable(after)}: something is there. It "
+            "stays where it is; those before it were moved."
+        )
     try:
         os.rename(before, after)  # noqa: PTH104 - names of any bytes
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         with replacing(pathlib.Path(after)) as temporary:  # on another disk
-            shutil.copy2(before, temporary)
+            shutil.copyfile(before, temporary)
+        shutil.copystat(before, after)  # only now: a file that may not be written is copied, too
         os.unlink(before)  # noqa: PTH108
 
 
 def _settle(moves: Sequence[_Move]) -> None:
     """Delete the copies of files that were cut off between copying and deleting the original."""
     for move in moves:
-        if all(map(os.path.isfile, (move.before, move.after))):
-            same = content_of_file(pathlib.Path(move.after)) == move.content
-            if same and content_of_file(pathlib.Path(move.before)) == move.content:
-                os.unlink(move.after)  # noqa: PTH108
+        before, after = pathlib.Path(move.before), pathlib.Path(move.after)
+        if not after.is_file() or not _is_back(move) or before.samefile(after):
+            continue  # the last where the folder itself was moved to where the images were
+        if content_of_file(after) == move.content:
+            after.unlink()
+
+
+def _is_back(move: _Move) -> bool:
+    """Whether the file itself, no link to it, is where it was."""
+    before = pathlib.Path(move.before)
+    return before.is_file() and not before.is_symlink() and content_of_file(before) == move.content
 
 
 def _remove_empty(folder: pathlib.Path, until: pathlib.Path) -> None:

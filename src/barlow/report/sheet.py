@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barlow import data, errors, vectors
+from barlow import data, errors, own, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.paths import as_path, replacing
@@ -92,6 +92,7 @@ def check_sheet(path: str | os.PathLike[str]) -> pathlib.Path:
     """The path, if a contact sheet can have it; to be asked before computing.
 
     Raises:
+        FileExistsError: If what is there is no sheet, such as a photo.
         InvalidInput: If its format is not known.
         OSError: If its folder is not there.
     """
@@ -101,13 +102,23 @@ def check_sheet(path: str | os.PathLike[str]) -> pathlib.Path:
         raise InvalidInput(f"A contact sheet is .{', .'.join(known)}. Received: {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
+    can_tell = path.suffix.lower() == ".html" or own.options(path)
+    if can_tell and path.exists() and path.stat().st_size and not is_sheet(path):
+        raise FileExistsError(
+            f"{path} is there, and is no picture or page of barlow: it would be lost. Choose "
+            "another name."
+        )
     return path
 
 
 def is_sheet(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a page that :func:`contact_sheet` wrote."""
-    with contextlib.suppress(OSError), as_path(path).open("rb") as file:
-        return _MARK.encode() in file.read(_FIRST)
+    """Whether there is a page or a picture that barlow has written."""
+    path = as_path(path)
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if path.suffix.lower() == ".html":
+            return _MARK.encode() in file.read(_FIRST)
+        with Image.open(file) as image:
+            return own.is_marked(image)
     return False
 
 

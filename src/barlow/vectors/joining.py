@@ -9,6 +9,7 @@ from barlow.errors import InvalidInput, extra
 from barlow.paths import as_path
 from barlow.vectors import table
 from barlow.vectors.known import SAME, WHAT
+from barlow.vectors.writing import locked
 
 with extra("data", "A file of vectors"):
     import pyarrow.parquet as pq
@@ -25,8 +26,9 @@ def join(parts: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) 
         Number of its rows.
 
     Raises:
+        FileExistsError: If another process writes the file.
         InvalidInput: If a shard is missing or there twice, or they are not of one encoder and one
-            source.
+            source; or if the file to write is there, and is a shard or no file of these vectors.
 
     Example:
         >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -40,11 +42,41 @@ def join(parts: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) 
     path, files = table.check_path(as_path(path)), [as_path(part) for part in parts]
     made = [table.read_made_by(file) for file in files]
     order = _shards_in_order(files, made)
+    with locked(path):
+        _check_free(path, files, made[0])
+        return _write(path, files, made, order)
+
+
+def _write(
+    path: pathlib.Path,
+    files: Sequence[pathlib.Path],
+    made: Sequence[dict[str, Any]],
+    order: Sequence[int],
+) -> int:
+    """Write the file, and return its rows."""
     skipped = [tuple(pair) for place in order for pair in made[place]["skipped"]]
     made_by = {**made[order[0]], "shard": None, "skipped": [*dict.fromkeys(skipped)]}
     groups = (group for place in order for group in table.groups(files[place]))
     table.write_tables(path, groups, made_by)
     return pq.read_metadata(path).num_rows
+
+
+def _check_free(path: pathlib.Path, files: Sequence[pathlib.Path], made: dict[str, Any]) -> None:
+    """Refuse to replace a part, or what is no file of the same vectors.
+
+    Raises:
+        InvalidInput: If it is one of these.
+    """
+    if not path.exists():
+        return
+    if any(path.samefile(file) for file in files):
+        raise InvalidInput(f"{path} is one of the shards. Choose another file to join them in.")
+    before = table.read_made_by(path)
+    for name in SAME:
+        if before.get(name) != made[name]:
+            raise InvalidInput(
+                f"{path} is there and differs in {WHAT[name]}. Choose another file, or delete it."
+            )
 
 
 def _shards_in_order(files: Sequence[pathlib.Path], made: Sequence[dict[str, Any]]) -> list[int]:

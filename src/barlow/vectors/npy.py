@@ -1,5 +1,6 @@
 """Vectors as a NumPy file, with their names beside it."""
 
+import json
 import os
 import pathlib
 
@@ -68,17 +69,21 @@ def check_npy(path: str | os.PathLike[str]) -> None:
     Raises:
         FileExistsError: If there is another array, such as the images.
     """
-    values, _ = _places(as_path(path))
-    if not values.exists():
+    values, names = _places(as_path(path))
+    there = [each for each in (values, names) if each.exists()]
+    if not there:
         return
     try:
         array = np.load(values, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):  # no array, or a part of one
-        array = np.empty(0)
-    if array.ndim != 2 or array.dtype != np.float32:
+        written = json.loads(names.read_text("utf-8"))
+        own = array.ndim == 2 and array.dtype == np.float32 and len(written) == len(array)
+        own = own and isinstance(written, list) and all(isinstance(name, str) for name in written)
+    except (OSError, ValueError, TypeError):  # no array, or a part of one, or no names beside it
+        own = False
+    if not own:
         raise FileExistsError(
-            f"{values} is there, and is no array of vectors: it would be lost. Choose another name "
-            "for the file of vectors (--out)."
+            f"{there[0]} is there, and is no array of vectors with their names: it would be lost. "
+            "Choose another name for the file of vectors (--out), or delete it."
         )
 
 

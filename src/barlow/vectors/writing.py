@@ -104,7 +104,7 @@ def write(
     path = check_place(path, shard)
     parts = _parts(path)
     origin = origin_of(encoder, images, **options) if origin is None else origin
-    with _locked(path):
+    with locked(path):
         given = encoder
         encoder, images = embedding.prepare(
             encoder, images, batch_size, track=track, **{"memory": 0, **options}
@@ -154,7 +154,7 @@ def check_place(path: str | os.PathLike[str], shard: tuple[int, int] | None = No
             f"A shard is k/n with k from 1 to n, such as 3/16. Received: {shard[0]}/{shard[1]}."
         )
     try:
-        with _locked(path):
+        with locked(path):
             pass
     except FileExistsError:
         raise
@@ -184,7 +184,8 @@ def _parts(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f".{path.name}.parts")
 
 
-def _locked(path: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+def locked(path: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+    """No other process writes this file of vectors meanwhile."""
     return lock.locked(_parts(path), f"The file of vectors {path} is being written")
 
 
