@@ -362,9 +362,10 @@ def test_a_step_may_compute_two_losses_under_a_strategy(eager):
             self.encoder = keras.layers.Dense(16)
 
         def call(self, x):
-            return self.encoder(x)
+            return self.encoder(x[0])
 
-        def train_step(self, x):
+        def train_step(self, data):
+            x, *_ = keras.utils.unpack_x_y_sample_weight(data)
             with tf.GradientTape() as tape:
                 a, b, c = (self.encoder(view, training=True) for view in x)
                 loss = self.compute_loss(y=a, y_pred=b) + self.compute_loss(y=a, y_pred=c)
@@ -376,7 +377,7 @@ def test_a_step_may_compute_two_losses_under_a_strategy(eager):
         model = Three()
         model.encoder.build((None, 5))
         model.compile("sgd", loss=Barlow(), run_eagerly=eager)
-    batches = tf.data.Dataset.from_tensors(views)
+    batches = tf.data.Dataset.from_tensors((views, np.zeros((16, 16))))  # Keras builds with targets
     assert np.isfinite(model.fit(batches, verbose=0).history["loss"]).all()
 
 
