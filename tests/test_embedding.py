@@ -186,3 +186,10 @@ def test_signals_and_rows_are_embedded_too(shape):
     assert embeddings.names.tolist() == [str(row) for row in range(20)]
     with pytest.raises(ValueError, match="Received: images of shape"):
         barlow.embed(model, inputs[:, :-1])
+
+
+@pytest.mark.once
+def test_an_empty_set_is_refused_in_words():
+    encoder = barlow.models.encoder("conv", (8, 8, 1))
+    with pytest.raises(ValueError, match="the set is empty"):
+        barlow.embed(encoder, data.digits()[:0])

@@ -102,6 +102,7 @@ def embed(
         183
     """
     encoder, images = prepare(encoder, images, batch_size, track=track, **options)
+    data.check_any(len(images), images.skipped)
     size = min(batch_size, len(images))
     steps = track(range(math.ceil(len(images) / size)), "Embedding")
     parts = []  # without pixels: memory does not grow with them

@@ -208,3 +208,12 @@ def test_images_of_a_list_are_found_whichever_form_their_paths_have(
     given = [photos / "a" / f"{number}.png" for number in (4, 3, 2, 1)]
     expected = barlow.data.load(given, (32, 32)).pixels
     np.testing.assert_array_equal(found.pixels[:], expected)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_at_least_one_neighbour_is_searched_for_an_image_of_the_collection_too(k):
+    vectors = np.random.default_rng(0).normal(size=(9, 4)).astype("float32")
+    names = np.arange(9).astype(str).astype(object)
+    collection = barlow.Embeddings(vectors, names, None, "", (8, 8, 1), "")
+    with pytest.raises(ValueError, match=rf"at least 1\. Received: {k}"):
+        barlow.search(collection, "3", k=k)

@@ -176,7 +176,7 @@ def read_all(
 
 
 def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
-    """Refuse a source in which all images are bad.
+    """Refuse a source without images, or in which all are bad.
 
     Args:
         good: Number of images that can be read.
@@ -185,6 +185,8 @@ def check_any(good: int, skipped: Sequence[tuple[str, str]]) -> None:
     Raises:
         InvalidInput: If none is good.
     """
+    if not good and not skipped:
+        raise InvalidInput("There are no images: the set is empty.")
     if not good:
         raise InvalidInput(
             f"None of the {len(skipped)} images can be read. The first: "

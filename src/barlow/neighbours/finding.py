@@ -65,6 +65,8 @@ def search(
         >>> found[0].query, len(found[0].names)
         ('17', 3)
     """
+    if k < 1:
+        raise InvalidInput(f"`k`, the number of images, must be at least 1. Received: {k}.")
     embeddings = vectors.as_embeddings(collection)
     wanted = [queries] if isinstance(queries, str | os.PathLike) else [*queries]
     texts = [as_text(os.fspath(query)) for query in wanted]
