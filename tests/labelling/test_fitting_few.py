@@ -232,7 +232,7 @@ def test_labels_of_the_collection_are_taken(points):
 
 
 def test_the_labels_of_a_small_class_lie_in_different_folds():
-    numbers = np.random.default_rng(0).permutation(np.repeat(np.arange(100), 2))
+    numbers = np.random.default_rng(1).permutation(np.repeat(np.arange(100), 2))
     folds = learning._folds(numbers, 0)
     assert len(set(zip(folds.tolist(), numbers.tolist(), strict=True))) == 200
     assert np.bincount(folds).tolist() == [20] * 10
