@@ -8,7 +8,7 @@
         [--seeds 3]
 
 `barlow.pretrain` learns with `Settings(minutes=...)` alone, or with `--epochs`, from the stamps of
-Tux Paint (about 800 pictures of 17 kinds, some of which have three) at several sizes, a quarter of
+Tux Paint (about 800 pictures of 17 kinds, the smallest of three) at several sizes, a quarter of
 each kind held out; and from 62 letters and digits in many fonts at 32 pixels, those of a quarter of
 the packages held out. Logistic regression and 5 nearest neighbours on the features of all training
 images; beside them raw pixels and the encoder with random weights. Of the characters, with

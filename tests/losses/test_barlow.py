@@ -24,6 +24,14 @@ def zb(za):
     return (0.5 * za + np.random.default_rng(2).normal(size=(8, 16))).astype("float32")
 
 
+def views_of(shape):
+    """Embeddings of two views that are alike, and weights of their samples."""
+    rng = np.random.default_rng(0)
+    za = rng.normal(size=shape).astype("float32")
+    zb = (0.7 * za + 0.5 * rng.normal(size=shape)).astype("float32")
+    return za, zb, rng.uniform(size=shape[0])
+
+
 def to_numpy(x):
     return ops.convert_to_numpy(x)
 
@@ -237,10 +245,8 @@ def test_a_compiled_model_learns_saves_and_loads_in_safe_mode(eager, jit_compile
 def test_torch_compile_makes_one_graph_of_the_same_loss(shape, weighting, value_and_gradients):
     import torch
 
-    rng = np.random.default_rng(0)
-    za = rng.normal(size=shape).astype("float32")
-    zb = (0.7 * za + 0.5 * rng.normal(size=shape)).astype("float32")
-    weights = None if weighting == "mean" else torch.tensor(rng.uniform(size=shape[0]))
+    za, zb, some = views_of(shape)
+    weights = None if weighting == "mean" else torch.tensor(some)
 
     def loss(a, b):
         return Barlow()(a, b, weights)
@@ -260,10 +266,7 @@ def test_torch_compile_makes_one_graph_of_the_same_loss(shape, weighting, value_
 def test_under_autocast_the_loss_is_the_same(shape, gradient, dtype):
     import torch
 
-    rng = np.random.default_rng(0)
-    za = rng.normal(size=shape).astype("float32")
-    zb = (0.7 * za + 0.5 * rng.normal(size=shape)).astype("float32")
-    some = rng.uniform(size=shape[0])
+    za, zb, some = views_of(shape)
 
     def computed(weights, inside, mask=None):
         a, b = (torch.tensor(z, requires_grad=True) for z in (za, zb))

@@ -57,7 +57,7 @@ def same(labels: Sequence[str]) -> list[str]:
 
 
 def warn_of_typos(labels: Iterable[str]) -> None:
-    """Ask about classes that differ in capitals or spaces, and about single images of a near name.
+    """Ask about classes whose names differ in capitals, spaces, or a letter of a single image.
 
     Names with digits are numbered, not misspelt; and many classes of one image are rare ones.
     """

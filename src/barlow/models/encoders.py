@@ -73,7 +73,7 @@ def encoder(name: str, image_shape: ImageShape, weights: str | None = None) -> k
         model = find(name)(image_shape)
     if not isinstance(model, keras.Model):
         raise InvalidInput(f"The encoder {name} must be a keras.Model. Received: {model!r}.")
-    features_of(model)
+    features_of(model)  # refuses what is not built, too
     expected = tuple(starts.check_is_encoder(model, f"The encoder {name}").input_shape[1:])
     fits = len(expected) == len(image_shape) and all(
         size in (None, given) for size, given in zip(expected, image_shape, strict=True)

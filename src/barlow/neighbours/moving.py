@@ -70,7 +70,7 @@ def move_copies(
             own.
         OSError: If a file cannot be moved. Those moved before are in the undo file.
     """
-    kept, moved = read_plan(as_path(plan), of_two=other is not None)
+    kept, moved = read_plan(as_path(plan))
     folder = as_path(folder).absolute()
     first = vectors.as_embeddings(collection)
     second = first if other is None else vectors.as_embeddings(other)

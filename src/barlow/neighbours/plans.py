@@ -10,7 +10,7 @@ from barlow.text import printable
 _KEEP = {"yes": True, "no": False}
 
 
-def read_plan(path: pathlib.Path, of_two: bool) -> tuple[list[str], list[str]]:
+def read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
     """Names of the images that are kept for others, and of those that are to be moved.
 
     In a plan of two files of vectors the first keeps its images, and only the second has others.
@@ -31,8 +31,8 @@ def read_plan(path: pathlib.Path, of_two: bool) -> tuple[list[str], list[str]]:
             "one."
         )
     moving = {row["group"] for row in rows if not _KEEP[row["keep"]]}
-    if of_two and rows and "reason" in rows[0]:
-        firsts = [row for row in rows if row["reason"] == OF_FIRST]
+    firsts = [row for row in rows if row.get("reason") == OF_FIRST]
+    if firsts:
         if wrong := next((row for row in firsts if not _KEEP[row["keep"]]), None):
             raise InvalidInput(
                 f"{printable(wrong['path'])} of group {wrong['group']} in {path} is of the first "
