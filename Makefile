@@ -26,7 +26,7 @@ test: .venv/dev ## run the whole test suite on TensorFlow, JAX and PyTorch
 	done
 
 # What touches the packages most. Warnings of old packages are theirs. XLA_FLAGS as in
-# tests/conftest.py, but for the one that is younger than the lowest JAX and TensorFlow.
+# tests/conftest.py, but for the one that is younger than the lowest TensorFlow.
 LOWEST := OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --numprocesses 2 -W default -m "not slow"
 test-lowest: export XLA_FLAGS = --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true
 test-lowest: .venv-lowest/done ## run some tests on the lowest versions that pyproject.toml allows

@@ -8,7 +8,7 @@ import re
 # Most of a test's time on JAX is compiling. These take a third from it (tests/views: 216 s of
 # processor time with the first two, 144 s with the third), and no tolerance depends on what they
 # leave out. Processes that tests start have them, too. They must be set before a backend is
-# imported. JAX 0.5 and TensorFlow 2.18 refuse the third: set XLA_FLAGS there.
+# imported. TensorFlow 2.19 refuses the third: set XLA_FLAGS there.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true "

@@ -56,19 +56,9 @@ def _place() -> tuple[int, int]:
     elif keras.backend.backend() == "jax":
         import jax  # noqa: PLC0415
 
-        if _has_joined_jax():
+        if jax.distributed.is_initialized():
             return jax.process_index(), jax.process_count()
     return 0, 1
-
-
-def _has_joined_jax() -> bool:
-    import jax  # noqa: PLC0415
-
-    if hasattr(jax.distributed, "is_initialized"):
-        return jax.distributed.is_initialized()
-    from jax._src.distributed import global_state  # noqa: PLC0415 - before JAX 0.5
-
-    return global_state.client is not None
 
 
 def join_processes() -> None:
