@@ -111,6 +111,16 @@ def test_outliers_are_listed_and_odd_images_named(encoder, photos, tmp_path):
         (["duplicates"], "Give one file of vectors, or two"),
         (["duplicates", "x.parquet", "--apply", "plan.csv"], "go together"),
         (["duplicates", "x.parquet", "--undo", "photos"], "no images were moved there"),
+        (["duplicates", "--undo", "photos", "--threshold", "0"], "--threshold has no part in"),
+        (["duplicates", "--undo", "photos", "--apply", "p.csv"], "--apply has no part in --undo"),
+        (
+            ["duplicates", "x.parquet", "--apply", "p.csv", "--move-to", "m", "--keep-in", "a"],
+            "--keep-in has no part in --apply",
+        ),
+        (
+            ["duplicates", "x.parquet", "--exact", "--threshold", "0.9"],
+            "--threshold has no part in --exact",
+        ),
         (["duplicates", "x.parquet", "--keep-in", "c", "--exact"], "No image lies in c/"),
         (["duplicates", "x.parquet", "--exact", "--out", "no/p.csv"], "no folder no for p.csv"),
         (["duplicates", "x.parquet", "--exact", "--out", "x.parquet"], "A plan is called *.csv"),

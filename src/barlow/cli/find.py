@@ -100,7 +100,10 @@ def duplicates(
     """Find copies and which to keep; move them away, and back."""
     from barlow import neighbours, report  # noqa: PLC0415
 
+    finding = {"out": out, "sheet": sheet, "threshold": threshold, "exact": exact, "run": run}
+    finding["keep_in"] = keep_in
     if undo:
+        options.leave_out("--undo", apply=apply, move_to=move_to, images=images, **finding)
         show.say(f"{neighbours.move_back(undo, track=show.track)} images moved back from {undo}")
         return
     if not vectors or len(vectors) > 2:
@@ -108,12 +111,15 @@ def duplicates(
     if (apply is None) != (move_to is None):
         raise InvalidInput("--apply and --move-to go together: a plan, and where to move copies.")
     if apply and move_to:
+        options.leave_out("--apply", **finding)
         moved = neighbours.move_copies(apply, move_to, *vectors, images=images, track=show.track)
         show.say(
             f"{moved} images moved to {move_to}. `barlow duplicates --undo {move_to}` moves them "
             "back."
         )
         return
+    if exact:
+        options.leave_out("--exact", threshold=threshold, run=run)
     sheet = report.check_sheet(sheet) if sheet else None
     out = neighbours.check_plan(out) if out else None
     found = neighbours.duplicates(

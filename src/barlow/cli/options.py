@@ -98,6 +98,21 @@ def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable[.
     return decorate
 
 
+def leave_out(beside: str, **given: Any) -> None:
+    """Refuse options that have no part in what others ask for.
+
+    Raises:
+        InvalidInput: If one of them was given.
+    """
+    names = [
+        "--" + name.replace("_", "-")
+        for name, value in given.items()
+        if value is not None and value is not False and value != []
+    ]
+    if names:
+        raise InvalidInput(f"{', '.join(names)} has no part in {beside}: leave it out.")
+
+
 def takes_settings(*names: str) -> Callable[[Callable[..., None]], Any]:
     """Give a command an option for each of these settings, or all; it gets ``settings``."""
     fields = {field.name: field for field in dataclasses.fields(Settings)}
