@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras.src.backend import set_keras_mask  # Keras exports none
 
 import barlow
 from barlow.losses import Barlow
@@ -209,6 +210,27 @@ def test_the_mean_of_a_batch_in_float16_is_finite(weights):
     za, zb = np.random.default_rng(0).normal(size=(2, 256, 512))
     found = float(Barlow(dtype="float16")(za, zb, sample_weight=weights))
     assert found == pytest.approx(float(Barlow()(za, zb)), rel=5e-3)
+
+
+@pytest.mark.parametrize("reduction", ["auto", "mean_with_sample_weight"])
+@pytest.mark.parametrize("how", ["weights", "mask", "unknown batch"])
+def test_a_mean_that_keras_takes_in_float16_is_finite_too(how, reduction):
+    za, zb = np.random.default_rng(1).normal(size=(2, 256, 512)).astype("float32")
+    expected = pytest.approx(float(Barlow()(za, zb)), rel=5e-3)
+    loss = Barlow(dtype="float16", reduction=reduction)
+    za, zb, weights = ops.convert_to_tensor(za), ops.convert_to_tensor(zb), None
+    if how == "weights":
+        weights = np.ones(256)
+    if how == "mask":
+        set_keras_mask(zb, ops.ones(256, "bool"))
+    if how == "unknown batch":
+        if BACKEND != "tensorflow":
+            pytest.skip("about graphs of TensorFlow")
+        import tensorflow as tf
+
+        loss = tf.function(loss, input_signature=[tf.TensorSpec((None, 512))] * 2)
+    found = loss(za, zb) if weights is None else loss(za, zb, sample_weight=weights)
+    assert float(found) == expected
 
 
 @pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
@@ -443,6 +465,51 @@ def test_masked_positions_take_no_part(dtype, reduction):
         assert (found[~valid] == 0).all()
         found = found[valid]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "valid"),
+    [((24, 8), (24, 1)), ((6, 4, 8), (6,)), ((6, 4, 8), (6, 1))],
+    ids=str,
+)
+def test_a_mask_has_the_batch_first_whatever_its_rank(shape, valid):
+    rng = np.random.default_rng(3)
+    za, zb = rng.normal(size=(2, *shape)).astype("float32")
+    valid = rng.uniform(size=valid) < 0.6
+    inside = np.broadcast_to(valid.reshape(-1, *[1] * (len(shape) - 2)), shape[:-1])
+    masked = ops.convert_to_tensor(zb)
+    set_keras_mask(masked, ops.convert_to_tensor(valid))
+    expected = float(Barlow()(za[inside], zb[inside]))
+    assert float(Barlow()(za, masked)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("default")  # of Keras, about an output without a loss
+def test_a_layer_may_add_it_where_the_batch_is_not_known_yet():
+    class Pulling(keras.layers.Layer):
+        def call(self, za, zb):
+            self.add_loss(Barlow()(za, zb))
+            return za
+
+    first, second, dense = keras.Input((6,)), keras.Input((6,)), keras.layers.Dense(8)
+    model = keras.Model([first, second], Pulling()(dense(first), dense(second)))
+    za, zb = np.random.default_rng(0).normal(size=(2, 20, 6)).astype("float32")
+    model([za, zb])
+    expected = float(Barlow()(dense(za), dense(zb)))
+    assert float(model.losses[0]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="about vmap of PyTorch")
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)], ids=["gram", "correlation"])
+def test_the_gradients_of_all_values_may_be_taken_at_once(shape):
+    import torch
+
+    za, zb = torch.randn(2, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    loss = Barlow(reduction="none", dtype="float64")
+    at_once, one_by_one = (
+        torch.autograd.functional.jacobian(lambda z: loss(z, zb), za, vectorize=vectorize)
+        for vectorize in (True, False)
+    )
+    np.testing.assert_allclose(at_once.numpy(), one_by_one.numpy(), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -71,3 +71,31 @@ def test_terms_refuse_what_the_loss_refuses():
             terms(*arguments)
     with pytest.raises(ValueError, match="negative"):
         terms(z, z, lambda_=-1.0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about graphs of TensorFlow")
+def test_in_a_graph_the_batch_of_a_cross_correlation_need_not_be_known(draw):
+    import tensorflow as tf
+
+    za, zb = draw(), draw()
+    signature = [tf.TensorSpec((None, 24))] * 2
+    found = tf.function(cross_correlation, input_signature=signature)(za, zb)
+    np.testing.assert_allclose(found, cross_correlation(za, zb), atol=1e-6)
+    with pytest.raises(ValueError, match="number of samples, which must be known"):
+        tf.function(terms, input_signature=signature)(za, zb)
+
+
+def test_a_cross_correlation_is_of_matrices(draw):
+    with pytest.raises(ValueError, match=r"\[samples, features\]. Received: shape \(2, 16, 24\)"):
+        cross_correlation(np.stack([draw(), draw()]), np.stack([draw(), draw()]))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has float64 only when asked")
+def test_a_cross_correlation_of_float64_stays_one():
+    za, zb = np.random.default_rng(0).normal(size=(2, 50, 6))
+    found = keras.ops.convert_to_numpy(
+        cross_correlation(
+            keras.ops.convert_to_tensor(za, "float64"), keras.ops.convert_to_tensor(zb, "float64")
+        )
+    )
+    np.testing.assert_allclose(found, np.corrcoef(za.T, zb.T)[:6, 6:], atol=1e-14)

@@ -151,6 +151,25 @@ def test_penalties_of_weights_are_in_the_loss_and_not_in_its_terms(images):
     assert found["loss"] == pytest.approx(terms + added, rel=1e-4)
 
 
+def test_a_weight_of_the_loss_is_no_part_of_its_terms(images):
+    model, plain = make_model(views=None), make_model(views=None)
+    model.compile("sgd", loss_weights=0.5)
+    found, expected = (
+        each.evaluate((images, 255 - images), batch_size=128, verbose=0, return_dict=True)
+        for each in (model, plain)
+    )
+    expected["loss"] *= 0.5
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_that_was_never_compiled_is_loaded_as_such(images, tmp_path):
+    encoder = small.network((8, 8, 1))
+    model = barlow.BarlowTwins(encoder, projector=(8,))
+    model((images[:4], images[4:8]))
+    model.save(tmp_path / "model.keras")
+    assert not keras.models.load_model(tmp_path / "model.keras").compiled
+
+
 def test_the_loss_is_the_one_that_was_given_to_the_model_and_no_other(images):
     model = make_model(loss=losses.Barlow(lambda_=0.0))
     found = model.evaluate(images, verbose=0, return_dict=True)

@@ -116,6 +116,21 @@ def test_a_user_s_layer_is_left_as_it_is(layer):
     assert_same(results(fused(mine), mine, x), results(keras_own, keras_own, x))
 
 
+def test_what_batch_normalisation_adds_to_the_loss_is_added():
+    def penalised(**options):
+        return layers.BatchNormalization(activity_regularizer=keras.regularizers.L2(0.1), **options)
+
+    x = RANDOM.normal(3, 2, (8, 6, 5, 3)).astype("float32")
+    mine, keras_own = (make_network((6, 5, 3), penalised) for _ in range(2))
+    fused(mine)(x, training=True)
+    keras_own(x, training=True)
+    added, expected = (
+        [float(ops.stop_gradient(each)) for each in network.losses] for network in (mine, keras_own)
+    )
+    assert len(added) == 2
+    np.testing.assert_allclose(added, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("within", [False, True])
 def test_a_user_s_model_is_left_as_it_is(within):
     x = RANDOM.normal(3, 2, (8, 3)).astype("float32")

@@ -120,6 +120,12 @@ def test_half_precision_is_taken(request):
     np.testing.assert_allclose(found, expected, rtol=0.05)
 
 
+def test_keras_floats_may_be_of_16_bits(request):
+    request.addfinalizer(functools.partial(keras.config.set_floatx, keras.config.floatx()))
+    keras.config.set_floatx("float16")
+    assert np.isfinite(trained(PAIR, 7)[0]["loss"]).all()
+
+
 def peak_memory(batch, piece, connection):
     """Megabytes that training adds to those of the process with model and images, at its peak."""
     keras.utils.set_random_seed(0)

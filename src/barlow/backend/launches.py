@@ -30,7 +30,11 @@ def _can_be_asked(x: Tensor) -> bool:
     """Whether the host can read a tensor of PyTorch without waiting for another device."""
     import torch  # noqa: PLC0415
 
-    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+    if torch.compiler.is_compiling():
+        return False
+    # One of a vmap, PyTorch's first or that of torch.func, has as many values as it stands for.
+    stands_for_many = "Batched" in repr(torch._C._dispatch_keys(x))
+    return x.device.type == "cpu" and not stands_for_many
 
 
 def equal_entries(u: Tensor) -> bool | Tensor:

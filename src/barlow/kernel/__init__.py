@@ -6,7 +6,7 @@ from barlow.kernel.loss import (
     per_sample_loss,
     per_sample_loss_of_replicas,
 )
-from barlow.kernel.standardize import column_mean, standardize, widen
+from barlow.kernel.standardize import column_mean, samples, standardize, widen
 
 __all__ = [
     "Gradient",
@@ -14,6 +14,7 @@ __all__ = [
     "invariance",
     "per_sample_loss",
     "per_sample_loss_of_replicas",
+    "samples",
     "standardize",
     "widen",
 ]

@@ -54,7 +54,8 @@ def cheaper_form(batch: int | None, features: int) -> Form:
     Where the number of samples is unknown while tracing, it is a batch, and the batches of this
     method are smaller than its projector is wide.
     """
-    return "gram" if batch is None or 4 * batch < 3 * features else "correlation"
+    is_known = isinstance(batch, int)  # JAX has symbols for what is not
+    return "correlation" if is_known and 4 * batch >= 3 * features else "gram"
 
 
 class _Block(NamedTuple):
@@ -189,7 +190,8 @@ def _weighted(correlation: Tensor, lambda_: float, minus: float = 0.0) -> Tensor
 
 def _blocks(batch: int | None, features: int) -> list[slice]:
     """Columns of a matrix, some at a time."""
-    width = max(_BLOCK_COLUMNS, _BLOCK_NUMBERS // (batch or 1))
+    rows = batch if isinstance(batch, int) else 1
+    width = max(_BLOCK_COLUMNS, _BLOCK_NUMBERS // max(1, rows))
     return [slice(start, start + width) for start in range(0, features, width)]
 
 

@@ -66,9 +66,12 @@ def per_sample_loss(
     if mask is not None:
         return _masked_loss(za, zb, mask, lambda_, form, gradient, equal=equal, few=few)
     leading = ops.shape(za)[:-1]
+    # Of a batch that is not known, there are at least as many samples as in one of its elements.
+    known = math.prod([size for size in za.shape[:-1] if isinstance(size, int)])
     za, zb = _matrix(za), _matrix(zb)
     forms = {"gram": gram_form, "correlation": correlation_form}
-    compute = forms[form or cheaper_form(*za.shape)]
+    rows = za.shape[0] if isinstance(za.shape[0], int) else known
+    compute = forms[form or cheaper_form(rows, za.shape[1])]
     few = backend.favours_few_operations(za) if few is None else few
 
     @backend.custom_gradient

@@ -82,8 +82,9 @@ def standardize_both(
 
 
 def _fuses(z: Tensor) -> bool:
-    large = z.shape[0] is None or math.prod(z.shape) >= _FUSED_NUMBERS
-    return large and backend.fuses_exact_batch_normalization(z)
+    if not backend.fuses_exact_batch_normalization(z):
+        return False  # asked first: with JAX a size may be a symbol, which has no order
+    return z.shape[0] is None or math.prod(z.shape) >= _FUSED_NUMBERS
 
 
 def _in_units(

@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports none of these
-from keras.src.losses.loss import scale_loss_for_distribution
+from keras.src.losses.loss import reduce_weighted_values, scale_loss_for_distribution
 
 from barlow import backend, kernel
 from barlow.backend import Tensor
@@ -130,17 +130,15 @@ class Barlow(keras.losses.Loss):
         y_true, y_pred = with_shape(y_true), with_shape(y_pred)
         check_embeddings(y_true, y_pred)
         if sample_weight is not None:
-            sample_weight = aligned(sample_weight, y_pred, self.dtype)
+            sample_weight = aligned("`sample_weight`", sample_weight, y_pred, self.dtype)
         mask = get_keras_mask(y_pred)
-        y_true, y_pred = of_known_features(y_true, y_pred)
         if mask is not None:
-            # Keras' conversion to the dtype of the loss drops the mask before `call`.
-            y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
-            set_keras_mask(y_pred, mask)
+            mask = ops.cast(aligned("The mask", mask, y_pred, "float32"), "bool")
+        y_true, y_pred = of_known_features(y_true, y_pred)
         if mask is None and self._divides_by_number(y_pred, sample_weight):
             loss = self._mean(y_true, y_pred, sample_weight)
         else:
-            loss = super().__call__(y_true, y_pred, sample_weight)
+            loss = self._reduced(y_true, y_pred, sample_weight, mask)
         if backend.replica_count() == 1 or self.reduction in (None, "none"):
             return loss
         if len(loss.shape):  # Keras returns no scalar for no samples
@@ -171,6 +169,21 @@ class Barlow(keras.losses.Loss):
             values = values if weights is None else values * kernel.widen(weights)
             mean = backend.add_up(values) / math.prod(values.shape)
             return scale_loss_for_distribution(ops.cast(mean, dtype))
+
+    def _reduced(
+        self, y_true: Tensor, y_pred: Tensor, weights: Tensor | None, mask: Tensor | None
+    ) -> Tensor:
+        """What Keras computes, with sums in float32 at least and the mask that it would drop."""
+        with keras.name_scope(self.name):
+            dtype = self.dtype
+            y_true, y_pred = (ops.convert_to_tensor(y, dtype=dtype) for y in (y_true, y_pred))
+            if mask is not None:
+                set_keras_mask(y_pred, mask)
+            values = kernel.widen(self.call(y_true, y_pred))
+            wide = keras.backend.standardize_dtype(values.dtype)
+            return ops.cast(
+                reduce_weighted_values(values, weights, mask, self.reduction, wide), dtype
+            )
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Values per sample, shape ``[batch, d0, .., dN-1]``; their mean is the loss."""

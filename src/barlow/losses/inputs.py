@@ -56,8 +56,11 @@ def of_known_features(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(ops.reshape(y, (*ops.shape(y)[:-1], known[0])) for y in (y_true, y_pred))  # type: ignore[return-value]
 
 
-def aligned(sample_weight: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
-    """Weights broadcast to the shape of the values, ``[batch, d0, .., dN-1]``."""
+def aligned(name: str, sample_weight: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
+    """Weights, or a mask, broadcast to the shape of the values, ``[batch, d0, .., dN-1]``.
+
+    Its first axis is that of the batch, as everywhere in Keras: axes that are missing are the last.
+    """
     sample_weight = with_shape(sample_weight)
     values_shape, shape = tuple(y_pred.shape)[:-1], tuple(sample_weight.shape)
     rank = len(values_shape)
@@ -66,8 +69,8 @@ def aligned(sample_weight: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
         for w, v in zip(shape[:rank], values_shape, strict=False)
     ):
         raise InvalidInput(
-            "`sample_weight` must be a scalar, one value per element of the batch, or broadcast "
-            f"to the shape of the samples, {values_shape}. Received: shape {shape}."
+            f"{name} must be a scalar, one value per element of the batch, or broadcast to the "
+            f"shape of the samples, {values_shape}. Received: shape {shape}."
         )
     weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
     for _ in range(rank, len(shape)):

@@ -8,7 +8,7 @@ from keras import ops
 from barlow import backend, kernel
 from barlow.backend import Tensor
 from barlow.errors import InvalidInput
-from barlow.losses.inputs import check_embeddings, check_lambda
+from barlow.losses.inputs import check_embeddings, check_lambda, of_known_features
 
 
 class Terms(NamedTuple):
@@ -69,7 +69,13 @@ def terms(za: Tensor, zb: Tensor, lambda_: float = 0.005) -> Terms:
     za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
     check_embeddings(za, zb)
     check_lambda(lambda_)
-    *leading, features = za.shape
+    *leading, features = of_known_features(za, zb)[0].shape
+    if None in leading:
+        raise InvalidInput(
+            "The levels of the loss follow from the number of samples, which must be known. "
+            f"Received: shape {tuple(za.shape)}. Give it with `set_shape`, or call this outside "
+            "of the graph."
+        )
     start, floor = levels(math.prod(leading), features, lambda_)
     invariance = kernel.invariance(za, zb)
     off_diagonal = ops.mean(kernel.per_sample_loss(za, zb, lambda_=1.0)) - invariance
@@ -98,7 +104,7 @@ def cross_correlation(za: Tensor, zb: Tensor) -> Tensor:
         Tensor ``[features, features]`` with values -1 .. 1, 0 for constant features.
 
     Raises:
-        ValueError: If the shapes differ or have rank below 2.
+        ValueError: If the shapes differ or are not of rank 2.
 
     Example:
         >>> z = np.random.default_rng(0).normal(size=(1000, 3)).astype("float32")
@@ -107,9 +113,14 @@ def cross_correlation(za: Tensor, zb: Tensor) -> Tensor:
     """
     za, zb = ops.convert_to_tensor(za), ops.convert_to_tensor(zb)
     check_embeddings(za, zb)
-    a, b = (kernel.standardize(kernel.widen(z))[0] for z in (za, zb))
+    if len(za.shape) != 2:
+        raise InvalidInput(
+            "The cross-correlation is one of matrices, [samples, features]. Received: shape "
+            f"{tuple(za.shape)}. Reshape it: keras.ops.reshape(z, (-1, z.shape[-1]))."
+        )
+    a, b = (kernel.standardize(kernel.widen(z))[0] for z in of_known_features(za, zb))
     with backend.full_precision(a):
-        return ops.matmul(ops.transpose(a), b) / a.shape[0]
+        return (ops.transpose(a) @ b) / kernel.samples(a)
 
 
 def levels(batch: int, features: int, lambda_: float = 0.005) -> Levels:

@@ -96,6 +96,7 @@ class BarlowTwins(keras.Model):
         self.invariance_tracker = keras.metrics.Mean(name="invariance")
         self.redundancy_tracker = keras.metrics.Mean(name="redundancy")
         self.micro_batch_size: int | None = None
+        self._has_loss_weights = False
         self._fused: tuple[Apply, Apply] | None = None
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Tensor, Tensor]:
@@ -111,11 +112,9 @@ class BarlowTwins(keras.Model):
             ``(za, zb)``, each of shape ``[batch, projector features]``.
         """
         inputs = only_input(inputs)
-        if training and self.micro_batch_size:
+        if training and (size := self.micro_batch_size):
             last = self.projector.outputs[0]
-            return embed_by_pieces(
-                self._embed, self, inputs, self.micro_batch_size, last.shape[-1], last.dtype
-            )
+            return embed_by_pieces(self._embed, self, inputs, size, last.shape[-1], last.dtype)
         return self._embed(inputs, training=training)
 
     def _embed(self, inputs: Any, training: bool | None = True) -> tuple[Tensor, Tensor]:
@@ -166,6 +165,7 @@ class BarlowTwins(keras.Model):
                 f"BarlowTwins(encoder, loss=Barlow(lambda_=0.01)). Received: loss={loss}."
             )
         self.micro_batch_size = micro_batch_size
+        self._has_loss_weights = kwargs.get("loss_weights") is not None
         self._fused = fused(self.encoder), fused(self.projector)
         kwargs["jit_compile"] = replicas.check_compiled(
             self, kwargs.get("jit_compile", "auto"), kwargs.get("steps_per_execution", 1)
@@ -218,14 +218,13 @@ class BarlowTwins(keras.Model):
     ) -> Tensor:
         """Loss between the embeddings of the two views; labels ``y`` have no part in it."""
         za, zb = y_pred
-        loss = super().compute_loss(
-            x=x, y=za, y_pred=zb, sample_weight=sample_weight, training=training
-        )
+        rest = {"sample_weight": sample_weight, "training": training}
+        loss = super().compute_loss(x=x, y=za, y_pred=zb, **rest)
         # The terms are those of the plain loss, which is this one unless samples have weights.
         plain, *detached = (ops.stop_gradient(value) for value in (loss, za, zb))
         samples = ops.shape(za)[0]
         share = backend.share(samples) if backend.replica_count() > 1 else None
-        if sample_weight is not None:
+        if sample_weight is not None or self._has_loss_weights:
             plain = kernel.column_mean(self.objective.call(*detached), share)
         else:
             plain = backend.unscaled(plain)
@@ -291,7 +290,8 @@ class BarlowTwins(keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of :meth:`compile`, serialised."""
         config = super().get_compile_config()
-        config["micro_batch_size"] = self.micro_batch_size
+        if self.compiled:
+            config["micro_batch_size"] = self.micro_batch_size
         return {key: value for key, value in config.items() if key != "loss"}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

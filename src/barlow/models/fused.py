@@ -94,6 +94,7 @@ def _can_fuse(layer: Any) -> bool:
     return (
         backend.fuses_batch_normalization()
         and type(layer) is layers.BatchNormalization
+        and layer.activity_regularizer is None
         and not (layer.renorm or layer.synchronized)
     )
 

@@ -124,7 +124,7 @@ def _embeddings(
 def _padded(x: Tensor, batch: int | Tensor, length: int | Tensor) -> Tensor:
     if isinstance(batch, int) and batch == length:
         return x
-    return ops.take(x, ops.arange(length) % batch, axis=0)
+    return ops.take(x, ops.arange(length, dtype="int32") % batch, axis=0)
 
 
 def _piece(x: Tensor, start: Tensor, length: int) -> Tensor:
