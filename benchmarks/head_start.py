@@ -62,15 +62,15 @@ def main() -> None:
         work = pathlib.Path(folder)
         start = arguments.run or learn_start(pathlib.Path(arguments.work or folder), arguments)
         stamps = data.load(arguments.stamps, (SIDE, SIDE))
-        found = [measure(stamps, start, arguments, seed, work) for seed in range(arguments.seeds)]
-    rows = means(found)
-    print(table(rows))
-    if not arguments.quick:
         about = {
             "encoder": arguments.encoder,
             "seeds": arguments.seeds,
             "start": about_start(start),
         }
+        found = [measure(stamps, start, arguments, seed, work) for seed in range(arguments.seeds)]
+    rows = means(found)
+    print(table(rows))
+    if not arguments.quick:
         save("head_start", rows, **about)
         draw(rows)
 

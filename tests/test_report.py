@@ -78,11 +78,14 @@ def test_of_many_classes_the_most_mistaken_are_shown():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["beach.jpg", "icon.png", "index.html", "notes.png"])
+@pytest.mark.parametrize(
+    "name",
+    ["beach.jpg", "icon.png", "index.html", "notes.png", "thesis.pdf", "plan.svg", "a.eps", "a.ps"],
+)
 def test_a_sheet_replaces_a_sheet_and_nothing_else(name, tmp_path):
     tile = report.Tile(np.zeros((8, 8, 3), "uint8"), "black")
     path, rows = tmp_path / name, [report.Row("row", [tile])]
-    if name in ("index.html", "notes.png"):
+    if name not in ("beach.jpg", "icon.png"):
         path.write_text("mine")
     else:
         Image.new("RGB", (8, 8)).save(path)

@@ -20,7 +20,8 @@ SPRITE, VECTORS = "sprite.png", "tensors.tsv"
 """Thumbnails of TensorBoard's projector, and the file that lies beside them."""
 
 _PICTURES = ("AVIF", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # that Matplotlib writes with Pillow
-_MARK = "Written by barlow"
+MARK = "Written by barlow"
+"""In every picture, whatever its format."""
 _SOFTWARE = 0x0131  # the tag of EXIF and TIFF
 
 
@@ -31,8 +32,8 @@ def options(path: pathlib.Path) -> dict[str, Any]:
     if Image.registered_extensions().get(path.suffix.lower()) not in _PICTURES:
         return {}
     exif = Image.Exif()
-    exif[_SOFTWARE] = _MARK
-    return {"exif": exif.tobytes(), "comment": _MARK}
+    exif[_SOFTWARE] = MARK
+    return {"exif": exif.tobytes(), "comment": MARK}
 
 
 def mark(path: pathlib.Path) -> None:
@@ -53,7 +54,7 @@ def is_marked(image: Any) -> bool:
     found: list[Any] = [image.info.get(name, b"") for name in ("exif", "comment")]
     found.append(getattr(image, "tag_v2", {}).get(_SOFTWARE, ""))
     texts = [each.decode("latin-1") if isinstance(each, bytes) else str(each) for each in found]
-    return any(_MARK in text for text in texts)
+    return any(MARK in text for text in texts)
 
 
 def is_named(path: Any) -> bool:

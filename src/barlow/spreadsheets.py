@@ -150,6 +150,8 @@ def text_of(path: pathlib.Path) -> str:
     """
     with path.open("rb") as file:
         first = file.read(_FIRST)
+    if first.startswith(b"PK\x03\x04"):
+        raise InvalidInput("it is not a text file but a workbook. Save it as CSV UTF-8.")
     wide = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\0" in first and not wide:
         raise InvalidInput("it is not a text file.")

@@ -276,6 +276,8 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(barlow, run, fol
         (("pretrain", plain, "--out", new, "--epochs", 0), "`epochs` must be at least 1"),
         (("pretrain", plain, "--out", new, "--image-size", 0), "`image_size` must be at least 1"),
         (("pretrain", square, "--out", new, "--image-size", 16), "only image files"),
+        (("recommend", square, "--resize", "crop"), "not of files. Received: resize='crop'"),
+        (("views", square, "--out", tmp_path / "x.png", "--resize", "crop"), "resize='crop'"),
         (("demo", "--out", run), "already"),
         (("evaluate", tmp_path / "nowhere", folders / "classes"), "not a finished run"),
         (("evaluate", run, plain), "needs labels"),
@@ -391,6 +393,41 @@ def test_a_contact_sheet_shows_images_and_their_views(barlow, folders, tmp_path)
     code, output = barlow("views", folders / "plain", "--out", sheet, "--views", "cifar")
     assert code == 2
     assert "`views` must be one of auto, glyphs, grey, photos, imagenet" in output
+    code, output = barlow("views", folders / "plain", "--out", sheet)  # replaces its own
+    assert code == 0, output
+    with Image.open(sheet) as picture:
+        assert picture.size != (width, height)
+    photo = shutil.copy(folders / "plain" / "0.png", tmp_path / "photo.png")
+    before = photo.read_bytes()
+    code, output = barlow("views", folders / "plain", "--out", photo)
+    assert code == 2
+    assert "it would be lost" in output
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("photo.png", "is no picture or page of barlow: it would be lost"),
+        ("more", "A picture is ."),
+        ("sheet.html", "A picture is ."),
+        ("nowhere/sheet.png", "There is no folder"),
+    ],
+)
+def test_where_no_picture_of_views_can_be_is_said_before_images_are_read(
+    out, words, barlow, tmp_path
+):
+    (tmp_path / "more").mkdir()
+    photo = tmp_path / "photo.png"
+    Image.fromarray(data.digits().pixels[0, ..., 0]).save(photo)
+    before = photo.read_bytes()
+    code, output = barlow("views", tmp_path / "absent", "--out", tmp_path / out)
+    assert code == 2, output
+    assert words in " ".join(output.split())
+    assert output.startswith("Error: ")
+    assert "absent" not in output
+    assert photo.read_bytes() == before
 
 
 @pytest.mark.once

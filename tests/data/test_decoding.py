@@ -157,6 +157,15 @@ def test_the_colour_that_a_png_calls_transparent_is_the_background(mode, tmp_pat
     assert (pixels[:, :4] == ([200, 100, 50] if mode == "P" else 255)).all()
 
 
+def test_a_grey_of_16_bits_that_a_png_calls_transparent_is_the_background(tmp_path):
+    greys = np.arange(0, 6400, 100, "uint16").reshape(8, 8)
+    plain = saved(Image.fromarray(greys), tmp_path / "plain.png")
+    path = saved(Image.fromarray(greys), tmp_path / "a.png", transparency=3000)
+    found, expected = (decode(each, (8, 8), 3, "red") for each in (path, plain))
+    assert (found[greys == 3000] == [255, 0, 0]).all()
+    np.testing.assert_array_equal(found[greys != 3000], expected[greys != 3000])
+
+
 def test_a_palette_gives_its_colours(tmp_path):
     image = Image.fromarray(noise()).quantize(16)
     for suffix in (".png", ".gif", ".bmp"):

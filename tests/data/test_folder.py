@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from barlow.data import formats, load
 
@@ -338,6 +338,43 @@ def test_each_page_of_a_scan_has_its_own_colour_and_depth(memory, tmp_path):
     pixels = images.pixels[:]
     np.testing.assert_array_equal(pixels[0, ..., 0], np.asarray(grey))
     assert pixels[1].max() > 250  # not 4095 of 65535
+
+
+def test_each_frame_of_an_animation_has_its_own_colour(tmp_path):
+    grey = Image.fromarray(np.arange(256, dtype="uint8").reshape(16, 16))
+    frames = [grey.rotate(90), Image.new("RGB", (16, 16), "red"), grey.rotate(180)]
+    frames[1].paste(grey, (4, 4))  # the next one begins from it
+    grey.save(tmp_path / "a.gif", save_all=True, append_images=frames)
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.mode == "L"
+    pixels = load(tmp_path, pages="all").pixels
+    for found, frame in zip(pixels, [grey, *frames], strict=True):
+        np.testing.assert_array_equal(found, frame.convert("RGB"))
+
+
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["lazy", "in memory"])
+def test_each_page_has_its_own_limit_of_pixels(memory, tmp_path):
+    pages = [picture(16, 16), picture(8, 8)]
+    picture(8, 8).save(tmp_path / "stack.tif", save_all=True, append_images=pages)
+    images = load(tmp_path, memory=memory, pages="all", max_pixels=64)
+    assert images.names.tolist() == ["stack.tif, page 1", "stack.tif, page 3"]
+    assert images.pixels[:].shape == (2, 8, 8, 3)
+    ((where, reason),) = images.skipped
+    assert where == str(tmp_path / "stack.tif, page 2")
+    assert "more than 64 pixels" in reason
+
+
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["lazy", "in memory"])
+@pytest.mark.parametrize("pages", ["first", "all"])
+def test_a_smaller_copy_before_the_photo_is_left_out(pages, memory, tmp_path):
+    photo = picture(16, 24)
+    with TiffImagePlugin.AppendingTiffWriter(tmp_path / "a.tif") as file:
+        photo.resize((12, 8)).save(file, "TIFF", tiffinfo={254: 1})
+        file.newFrame()
+        photo.save(file, "TIFF")
+    images = load(tmp_path, memory=memory, pages=pages)
+    assert images.names.tolist() == ["a.tif"]
+    np.testing.assert_array_equal(images.pixels[:], [np.asarray(photo)])
 
 
 def test_descriptions_and_profiles_of_megabytes_do_not_lose_the_image(tmp_path):

@@ -229,6 +229,16 @@ def test_weights_that_are_missing_or_nan_are_refused(files):
         models.encoder("small:network", SHAPE, str(files[0] / "nan.weights.h5"))
 
 
+def test_weights_of_layers_that_the_network_has_not_are_counted(tmp_path):
+    path = tmp_path / "larger.weights.h5"
+    larger = models.encoder("conv", (64, 64, 3))
+    larger.save_weights(path)
+    surplus = len(larger.weights) - len(models.encoder("conv", (16, 16, 3)).weights)
+    with pytest.warns(UserWarning, match=f"{surplus} weights of .*larger.* have no part in it"):
+        models.encoder("conv", (16, 16, 3), str(path))
+    assert_same_weights(models.encoder("conv", (64, 64, 3), str(path)), larger)  # no warning
+
+
 def test_what_normalises_by_weights_computes_with_those_that_it_is_given():
     def network():
         return keras.Sequential([keras.Input((3,)), keras.layers.Normalization()])

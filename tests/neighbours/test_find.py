@@ -111,6 +111,7 @@ def test_outliers_are_listed_and_odd_images_named(encoder, photos, tmp_path):
         (["duplicates"], "Give one file of vectors, or two"),
         (["duplicates", "x.parquet", "--apply", "plan.csv"], "go together"),
         (["duplicates", "x.parquet", "--undo", "photos"], "no images were moved there"),
+        (["duplicates", *["x.parquet"] * 2, "--keep-in", "a", "--exact"], "within one collection"),
         (["duplicates", "--undo", "photos", "--threshold", "0"], "--threshold has no part in"),
         (["duplicates", "--undo", "photos", "--apply", "p.csv"], "--apply has no part in --undo"),
         (

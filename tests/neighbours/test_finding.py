@@ -93,8 +93,8 @@ def test_the_graph_is_computed_once_and_never_that_of_other_vectors(collection, 
         again = neighbours.graph(collection, k=k)
         np.testing.assert_array_equal(again.rows, first.rows[:, :k])
         np.testing.assert_array_equal(again.similarities, first.similarities[:, :k])
+    assert neighbours.graph(collection, k=7).rows.shape == (10, 7)  # as other commands ask for
     assert not calls
-    assert neighbours.graph(collection, k=7).rows.shape == (10, 7)
     embeddings = vectors.read(collection)
     turned = dataclasses.replace(embeddings, vectors=embeddings.vectors[::-1])
     from barlow.vectors import table
@@ -150,6 +150,16 @@ def test_copies_of_one_image_are_no_outliers():
     found = barlow.outliers(collection_of(values), k=10)
     assert all(np.isfinite(each.score) for each in found.outliers)
     assert {each.row for each in found.outliers[-50:]} == set(range(50))
+
+
+def test_an_image_beside_copies_of_another_is_as_far_as_without_them():
+    values = np.random.default_rng(0).normal(size=(60, 4))
+    copied = np.concatenate([values, *[values[:1]] * 12])
+    scores, beside = (
+        {each.row: each.score for each in barlow.outliers(collection_of(each), k=10).outliers}
+        for each in (values, copied)
+    )
+    assert max(beside.values()) < 2 * max(scores.values())
 
 
 def test_plainly_odd_images_are_named_as_such(encoder, photos, tmp_path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 from pictures import draw
@@ -117,6 +118,19 @@ def test_a_plan_that_is_not_valid_is_refused(text, said, collection, tmp_path):
     assert not (tmp_path / "trash").exists()
 
 
+def test_a_plan_may_be_written_as_people_write(collection, tmp_path):
+    plan = tmp_path / "plan.csv"
+    plan.write_text(plan.read_text().replace(",yes,", ", Yes,").replace(",no,", ",NO,"))
+    assert neighbours.move_copies(plan, tmp_path / "trash", collection) == 3
+
+
+def test_a_workbook_is_no_plan_and_the_message_says_what_to_do(collection, tmp_path):
+    with zipfile.ZipFile(tmp_path / "plan.xlsx", "w") as book:
+        book.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(ValueError, match=r"plan\.xlsx: it is not a text file but a workbook"):
+        neighbours.move_copies(tmp_path / "plan.xlsx", tmp_path / "trash", collection)
+
+
 def test_the_user_decides_what_a_plan_keeps(collection, photos, tmp_path):
     plan = tmp_path / "plan.csv"
     rows = plan.read_text().replace(",yes,", ",?,").replace(",no,", ",yes,").replace(",?,", ",no,")
@@ -213,6 +227,31 @@ def test_what_was_moved_with_its_folder_goes_back(collection, photos, tmp_path):
     assert neighbours.move_back(tmp_path / "elsewhere") == 3
     assert files_of(photos) == before
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_moves_back_to_a_folder_that_is_not_there(collection, photos, tmp_path):
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    moved = files_of(tmp_path / "trash")
+    photos.rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"3 images were in folders that are not there"):
+        neighbours.move_back(tmp_path / "trash")
+    assert not photos.exists()
+    assert files_of(tmp_path / "trash") == moved
+    (tmp_path / "elsewhere").rename(photos)
+    assert neighbours.move_back(tmp_path / "trash") == 3
+
+
+def test_what_a_spreadsheet_made_of_the_undo_file_is_read_or_refused(collection, photos, tmp_path):
+    before = files_of(photos)
+    neighbours.move_copies(tmp_path / "plan.csv", tmp_path / "trash", collection)
+    undo = tmp_path / "trash" / "undo.csv"
+    written = undo.read_text()
+    undo.write_text(written.replace("from", "of", 1))
+    with pytest.raises(ValueError, match="not as barlow wrote it"):
+        neighbours.move_back(tmp_path / "trash")
+    undo.write_text(written.replace(",", ";") + "\n", encoding="utf-8-sig")
+    assert neighbours.move_back(tmp_path / "trash") == 3
+    assert files_of(photos) == before
 
 
 def test_where_an_image_was_that_is_lost_is_not_forgotten(collection, photos, tmp_path):

@@ -16,7 +16,7 @@ import barlow
 from barlow import data, resizing, runs
 from barlow.cli import app
 from barlow.errors import InvalidInput
-from barlow.training import planning
+from barlow.training import inputs, planning
 
 # Files become arrays of one size before any backend sees them.
 pytestmark = pytest.mark.once
@@ -164,6 +164,42 @@ def test_images_that_were_read_in_another_way_are_refused(pictures, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_an_open_size_stays_open_if_the_probe_can_follow(pictures):
+    images = data.load(pictures)
+    labels = [0, 1] * 3
+    files = dataclasses.replace(images, labels=labels)
+    arrays = data.Images(images.pixels[:], np.array(labels))
+    for probe, is_open in ((files, True), (arrays, False)):
+        found, read = inputs.with_probe(images, probe)
+        assert found.size_is_open == is_open
+        assert read.pixels.shape[1:] == found.pixels.shape[1:] == (40, 40, 3)
+
+
+@pytest.mark.parametrize("length", [{"epochs": 1}, {"epochs": None, "minutes": 5}])
+def test_a_probe_of_another_size_is_refused_before_the_training(length, pictures, tmp_path):
+    labelled = data.Images(data.load(pictures, (32, 32)).pixels[:], np.array([0, 1] * 3))
+    with pytest.raises(InvalidInput, match=r"probe have the shape \(32, 32, 3\).*\(24, 24, 3\)"):
+        barlow.pretrain(
+            pictures, tmp_path / "run", settings(image_size=24, **length), probe=labelled
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_recommendation_only_foresaw_is_open_again(pictures, tmp_path):
+    for given, expected in (
+        ({"epochs": 1}, ("auto", 1, 0)),
+        ({"epochs": 1, "resize": "pad"}, ("pad", 1, 0)),
+        ({"epochs": None, "minutes": 5}, ("auto", None, None)),
+    ):
+        how = inputs.reopened(barlow.recommend(6, (24, 24, 3), settings(**given)))
+        assert (how.resize, how.epochs, how.warmup_epochs) == expected
+        inputs.check_settings(how, None)
+    pixels = data.load(pictures, (24, 24)).pixels[:]
+    recommended = barlow.recommend(len(pixels), pixels.shape[1:], settings())
+    run = barlow.pretrain(pixels, tmp_path / "run", recommended)
+    assert runs.image_shape(run) == (24, 24, 3)
+
+
 def test_images_of_an_open_size_get_that_of_the_encoder(colour_run, pictures, tmp_path):
     run = colour_run
     found = barlow.embed(run, data.load(pictures))  # 40 pixels
@@ -263,6 +299,20 @@ def test_what_is_recommended_has_the_size_of_the_weights(colour_run, pictures):
         done = CliRunner().invoke(app, command + more)
         assert done.exit_code == 0, done.output
         assert re.search(rf"image_size +│ +{size} ", done.output)
+
+
+def test_a_probe_has_the_size_of_the_weights(colour_run, pictures, tmp_path):
+    classes, run = tmp_path / "classes", tmp_path / "run"
+    for number in range(6):
+        place = classes / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        draw(number).save(place / f"{number}.png")
+    command = ["pretrain", pictures, "--out", run, "--weights", colour_run / runs.ENCODER]
+    how = ["--encoder", "small:network", "--epochs", 1, "--batch-size", 4, "--projector", "8,8"]
+    done = CliRunner().invoke(app, [str(each) for each in (*command, *how, "--probe", classes)])
+    assert done.exit_code == 0, done.output
+    assert "6 colour images of 24 x 24 pixels, with labels" in done.output
+    assert runs.image_shape(run) == (24, 24, 3)
 
 
 def test_images_in_memory_that_would_take_too_much_there_are_read_when_needed(

@@ -8,7 +8,7 @@ import typer
 
 from barlow.cli import options, show
 from barlow.errors import InvalidInput
-from barlow.paths import as_path, free_path
+from barlow.paths import free_path
 from barlow.settings import Settings
 
 
@@ -57,14 +57,15 @@ def views(
     """Draw some images and random views of them: what the network trains on."""
     from barlow import data, report  # noqa: PLC0415
     from barlow import views as rooms  # noqa: PLC0415
+    from barlow.training import inputs  # noqa: PLC0415
 
+    out = report.check_sheet(out, page=False) if out else free_path(pathlib.Path("views.png"))
     reading = {"max_pixels": max_pixels, "background": background, "pages": pages, "split": split}
-    found = _read(sources, settings, reading)
+    found = inputs.training_images(_read(sources, settings, reading), settings, None)
     shape = found.pixels.shape[1:]
     name = rooms.recipe_for(shape) if settings.views == "auto" else settings.views
     layer = rooms.ImageViews(name, seed=settings.seed)
     chosen = data.in_memory(data.sample(found, images, settings.seed))
-    out = as_path(out) if out else free_path(pathlib.Path("views.png"))
     report.draw_views(chosen.pixels, layer, out, pairs)
     show.say(f"Recipe {name}: {layer.recipe}")
     show.say(f"Written to {out}")

@@ -79,12 +79,14 @@ def pretrain(
 
     inputs.check_settings(settings, from_run, out if overwrite else None)
     devices = _processes(devices)
-    reading = inputs.reading(settings, out if resume and runs.is_run(out) else None, from_run)
+    before = out if resume and runs.is_run(out) else None
+    reading = inputs.reading(settings, before, from_run)
     reading |= {"max_pixels": max_pixels, "pages": pages}
     reading["background"] = background or reading["background"]
     images = read(sources, **reading, split=split)
     if images.labels is not None:
         show.say("Their labels play no part in training.")
+    images = inputs.training_images(images, settings, before, from_run)  # of the weights' size
     labelled = None
     if probe is not None:
         height, width, reading["channels"] = images.pixels.shape[1:]

@@ -10,17 +10,18 @@ import numpy as np
 from barlow import own, pixels
 from barlow.data.formats import FORMATS, not_read
 from barlow.data.lazy import MAX_PIXELS, BadImage
-from barlow.errors import InvalidInput, extra
-from barlow.resizing import BACKGROUND, RESIZE, RESIZES, placed
+from barlow.errors import extra
+from barlow.resizing import BACKGROUND, RESIZE, placed
 
 with extra("cli", "Reading image files"):
-    from PIL import Image, ImageColor, UnidentifiedImageError
+    from PIL import Image, ImagePalette, UnidentifiedImageError
 
 _DEEP = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_DEEP)
 _BITS, _LARGEST = 258, 281  # tags of TIFF: bits of a value, and the largest
 _REDUCED = 254  # of a page: bit 0 if it is a smaller copy of another
 _PAGES = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # formats of several pages or frames
+_RAMP = bytes(level for level in range(256) for _ in range(3))  # a palette of greys
 _ORIENTATION = 0x0112  # the tag of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -191,25 +192,6 @@ def decode(
         return np.array(resized).reshape(*image_size, channels)
 
 
-def check_options(background: str, max_pixels: int, resize: str) -> None:
-    """Refuse options with which no image can be read, before every image seems bad.
-
-    Raises:
-        InvalidInput: If an option is not valid.
-    """
-    if max_pixels < 1:
-        raise InvalidInput(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
-    if resize not in RESIZES:
-        raise InvalidInput(f"`resize` must be one of {', '.join(RESIZES)}. Received: {resize!r}.")
-    try:
-        ImageColor.getrgb(background)
-    except ValueError as error:
-        raise InvalidInput(
-            "`background` must be the name of a colour, such as 'white', or '#rrggbb'. "
-            f"Received: {background!r}."
-        ) from error
-
-
 @contextlib.contextmanager
 def _opened(file: File, max_pixels: int) -> Iterator[Any]:
     """The image in a file; any error becomes a :class:`BadImage`."""
@@ -218,10 +200,13 @@ def _opened(file: File, max_pixels: int) -> Iterator[Any]:
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:
         with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+            begins_grey = image.mode == "L" and not getattr(image, "global_palette", True)  # a GIF
+            if isinstance(file, Page):
+                image.seek(file.number)  # first: it has a size of its own
             if image.width * image.height > max_pixels:
                 raise Image.DecompressionBombError
-            if isinstance(file, Page):
-                image.seek(file.number)
+            if isinstance(file, Page) and begins_grey:
+                _colour(image, file.number)
             yield image
     except Image.DecompressionBombError as error:
         raise BadImage(
@@ -234,8 +219,18 @@ def _opened(file: File, max_pixels: int) -> Iterator[Any]:
             raise BadImage(file, not_read(stream.read(256))) from error
         raise BadImage(file, "it cannot be opened any more") from error
     except Exception as error:  # Pillow raises nearly any error on a damaged file
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        damaged = f"it is damaged ({type(error).__name__})"
+        reason = getattr(error, "strerror", None) or str(error) or damaged
         raise BadImage(file, reason) from error
+
+
+def _colour(image: Any, number: int) -> None:
+    """Turn again to a frame of a GIF that has colours: Pillow loses them after a grey frame."""
+    image.load()
+    if image.mode != "L":
+        image.global_palette = ImagePalette.raw("RGB", _RAMP)
+        image.seek(0)  # now of colours, which are grey
+        image.seek(number)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -275,13 +270,18 @@ def _pages(image: Any) -> tuple[int, ...]:
 
 def _converted(image: Image.Image, mode: str, background: str, scale: pixels.Scale) -> Image.Image:
     """The image as grey (``"L"``) or colour (``"RGB"``) of 8 bits, opaque."""
-    if scale.changes and not image.has_transparency_data:
+    is_transparent, opacity = image.has_transparency_data, None
+    if image.mode in _DEEP or (scale.changes and not is_transparent):
         values = np.asarray(image)
-        found = pixels.range_of(values)
-        pixels.check_possible(found)
+        pixels.check_possible(pixels.range_of(values))
+        if is_transparent:  # where it has one value
+            opacity = np.where(values == image.info["transparency"], 0, 255).astype("uint8")
         image = Image.fromarray(np.rint(scale(values)).astype("uint8"))
-    elif image.has_transparency_data:
+    if is_transparent:
+        image = image.convert("RGBA")
+        if opacity is not None:
+            image.putalpha(Image.fromarray(opacity))
         opaque = Image.new("RGBA", image.size, background)
-        opaque.alpha_composite(image.convert("RGBA"))
+        opaque.alpha_composite(image)
         image = opaque
     return image if image.mode == mode else image.convert(mode)

@@ -13,7 +13,6 @@ from barlow import backend, own, pixels, resizing
 from barlow.data.decoding import (
     Header,
     Page,
-    check_options,
     decode,
     read_header,
     read_range,
@@ -23,8 +22,11 @@ from barlow.data.images import Images, sample
 from barlow.data.lazy import BadImage, LazyPixels
 from barlow.data.listing import Entry, Listing, settle_labels
 from barlow.data.reading import check_any, in_memory, read_all, read_in_order
-from barlow.errors import InvalidInput
+from barlow.errors import InvalidInput, extra
 from barlow.progress import Track, silent
+
+with extra("cli", "Reading image files"):
+    from PIL import ImageColor
 
 PAGES = ("first", "all")
 """Which pages of a file with several are images."""
@@ -67,7 +69,7 @@ def load_files(
 
     The options are those of :func:`barlow.data.load`.
     """
-    check_options(background, max_pixels, resize)
+    _check_options(background, max_pixels, resize)
     if pages not in PAGES:
         raise InvalidInput(f"`pages` must be one of {', '.join(PAGES)}. Received: {pages!r}.")
     found, page_notes = _pages(_headers(listing, max_pixels, track), pages, max_pixels)
@@ -105,6 +107,27 @@ def load_files(
     return _judged(in_memory(images, track) if images.pixels.nbytes <= memory else images)
 
 
+def _check_options(background: str, max_pixels: int, resize: str) -> None:
+    """Refuse options with which no image can be read, before every image seems bad.
+
+    Raises:
+        InvalidInput: If an option is not valid.
+    """
+    if max_pixels < 1:
+        raise InvalidInput(f"`max_pixels` must be at least 1. Received: {max_pixels}.")
+    if resize not in resizing.RESIZES:
+        raise InvalidInput(
+            f"`resize` must be one of {', '.join(resizing.RESIZES)}. Received: {resize!r}."
+        )
+    try:
+        ImageColor.getrgb(background)
+    except ValueError as error:
+        raise InvalidInput(
+            "`background` must be the name of a colour, such as 'white', or '#rrggbb'. "
+            f"Received: {background!r}."
+        ) from error
+
+
 def _headers(listing: Listing, max_pixels: int, track: Track) -> _Found:
     """The headers of all files, without those that cannot be read and those of barlow itself."""
     read = functools.partial(read_header, max_pixels=max_pixels)
@@ -131,26 +154,27 @@ def _headers(listing: Listing, max_pixels: int, track: Track) -> _Found:
 def _pages(found: _Found, pages: str, max_pixels: int) -> tuple[_Found, list[str]]:
     """Each page as an image, or the first alone and a note."""
     several = [header for header in found.headers if len(header.pages) > 1]
-    if not several:
-        return found, []
-    if pages == "first":
+    notes, entries, headers = [], [], []
+    if several and pages == "first":
         rest = sum(len(header.pages) for header in several) - len(several)
-        return found, [
+        notes = [
             f"{len(several)} files have several pages or frames: the first is taken, {rest} more "
             "are left out. Take them all with pages='all' (--pages all)."
         ]
-    entries, headers = [], []
     for entry, header in zip(found.entries, found.headers, strict=True):
-        if len(header.pages) == 1:
-            entries.append(entry)
-        for number in header.pages if len(header.pages) > 1 else ():
-            page = Page(entry.file, number)
-            entries.append(entry._replace(name=f"{entry.name}, page {number + 1}", file=page))
-        headers += [header] * len(header.pages)
-    apart = [  # pages of a TIFF may differ in size, colour and depth
+        taken = header.pages if pages == "all" else header.pages[:1]
+        for number in taken:
+            page = entry
+            if number or len(taken) > 1:  # the first may be a smaller copy of a later one
+                page = entry._replace(file=Page(entry.file, number))
+            if len(taken) > 1:
+                page = page._replace(name=f"{entry.name}, page {number + 1}")
+            entries.append(page)
+            headers.append(header)
+    apart = [  # pages of a TIFF may differ in size, colour and depth, frames of a GIF in colour
         row
         for row, (entry, header) in enumerate(zip(entries, headers, strict=True))
-        if isinstance(entry.file, Page) and header.format == "TIFF"
+        if isinstance(entry.file, Page) and header.format in ("TIFF", "GIF")
     ]
     bad: list[BadImage | None] = [None] * len(entries)
     read = functools.partial(read_header, max_pixels=max_pixels)
@@ -160,7 +184,7 @@ def _pages(found: _Found, pages: str, max_pixels: int) -> tuple[_Found, list[str
             bad[row] = result
         else:
             headers[row] = result
-    return found._replace(entries=entries, headers=headers).without(bad), []
+    return found._replace(entries=entries, headers=headers).without(bad), notes
 
 
 def _scales(

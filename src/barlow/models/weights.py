@@ -5,6 +5,7 @@ import warnings
 import zipfile
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -190,10 +191,25 @@ def _load(encoder: keras.Model, path: pathlib.Path) -> None:
     with warnings.catch_warnings():  # of what Keras leaves as it was, which is found below
         warnings.filterwarnings("ignore", "Skipping nested container")
         encoder.load_weights(path)
+    surplus = _count(path) - len(encoder.weights) if path.name.endswith(".weights.h5") else 0
+    if surplus > 0:
+        warnings.warn(
+            f"{surplus} weights of {path} are not of this network and have no part in it. That is "
+            "right for the layers after an encoder, such as a classifier's.",
+            stacklevel=2,
+        )
     if missing := _not_finite(encoder):
         raise ValueError(
             f"{len(missing)} of its weights are missing or NaN or Inf, the first {missing[0]}"
         )
+
+
+def _count(path: pathlib.Path) -> int:
+    """Weights of layers in a file of Keras."""
+    names: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+    return sum("optimizer" not in name and "seed" not in name for name in names)
 
 
 def _unknown(weight: NDArray[Any]) -> NDArray[Any]:

@@ -163,6 +163,11 @@ def duplicates(
     calibration = threshold if isinstance(threshold, Calibration) else None
     given: Any = calibration.threshold if calibration else threshold
     _check(first, second, given)
+    if second is not None and keep_in:
+        raise InvalidInput(
+            "`keep_in` (--keep-in) chooses within one collection. Of two, the images of the first "
+            "are kept: leave it out, or give them in the other order."
+        )
     look, recall = None, None
     if not exact and len(first) and (given is None or calibration):
         model: Any = None if calibration else vectors.encoder_of(first, encoder)

@@ -10,6 +10,7 @@ from barlow.errors import InvalidInput
 from barlow.neighbours.exact import Neighbours, at_least, nearest
 from barlow.neighbours.whole import SecondLook
 from barlow.progress import Track, silent
+from barlow.vectors.table import as_text
 
 _LOSSLESS = ("BMP", "DIB", "PCX", "PNG", "PPM", "SGI", "TGA", "TIFF")
 _FOREVER = np.iinfo("int64").max
@@ -91,7 +92,7 @@ class Preference:
 
     def __init__(self, embeddings: Embeddings, keep_in: Sequence[str]):
         facts, names = embeddings.facts, embeddings.names.astype(str)
-        folders = [folder.rstrip("/") + "/" for folder in keep_in]
+        folders = [as_text(folder).rstrip("/") + "/" for folder in keep_in]
         inside = np.array([any(name.startswith(each) for each in folders) for name in names], bool)
         for folder in folders:
             if not any(name.startswith(folder) for name in names):

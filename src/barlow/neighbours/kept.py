@@ -63,8 +63,9 @@ def graph(
         return near(collection, values, values, k, own=np.arange(len(values)), track=track)
     place, made_of = kept_beside(collection), content_of(values)
     found = _read(place / _FILE, made_of, min(k, max(0, len(values) - 1)))
-    if found is None:
-        found = near(collection, values, values, k, own=np.arange(len(values)), track=track)
+    if found is None:  # of as many as any command asks for, so that it is computed once
+        wide = max(k, NEIGHBOURS)
+        found = near(collection, values, values, wide, own=np.arange(len(values)), track=track)
         kept = {**found._asdict(), "recall": np.nan if found.recall is None else found.recall}
         with (
             contextlib.suppress(OSError),
@@ -72,7 +73,7 @@ def graph(
             replacing(place / _FILE) as temporary,
         ):
             np.savez(temporary, made_of=made_of, **kept)
-    return found
+    return found._replace(rows=found.rows[:, :k], similarities=found.similarities[:, :k])
 
 
 def near(

@@ -11,10 +11,11 @@ import errno
 import os
 import pathlib
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from barlow import lock, vectors
+from barlow import lock, spreadsheets, vectors
 from barlow.embedding import Embeddings
 from barlow.errors import InvalidInput
 from barlow.neighbours.plans import check_made_of, read_plan
@@ -125,6 +126,12 @@ def move_back(folder: str | os.PathLike[str], *, track: Track = silent) -> int:
         places = (move.before for move in known if not os.path.lexists(move.after))
         lost = [place for place in places if not os.path.lexists(place)]
         taken = [move.before for move in moves if os.path.lexists(move.before)]
+        away = [move.before for move in moves if not pathlib.Path(move.before).parent.is_dir()]
+        if away:
+            raise FileNotFoundError(
+                f"{len(away)} images were in folders that are not there now, such as "
+                f"{printable(away[0])}. Nothing was moved. Put the folder back, or make it, first."
+            )
         if taken:
             raise FileExistsError(
                 f"{len(taken)} images cannot be moved back, since something is where they were, "
@@ -205,7 +212,7 @@ def _check_free(moves: Sequence[_Move]) -> None:
     places = [move.after for move in moves]
     taken = [place for place in places if os.path.lexists(place)]
     if taken or len(set(places)) < len(places):
-        twice = next((place for place in places if places.count(place) > 1), "")
+        twice = next((place for place, count in Counter(places).items() if count > 1), "")
         raise FileExistsError(
             f"Something is where an image would be moved to: {printable((*taken, twice)[0])}. "
             "Nothing was moved. Choose an empty folder."
@@ -270,7 +277,14 @@ def _write_undo(path: pathlib.Path, moves: Sequence[_Move]) -> None:
 
 
 def _read_undo(path: pathlib.Path) -> list[_Move]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        moves = [_Move(*row) for row in list(csv.reader(file))[1:]]
+    delimiter = spreadsheets.delimiter_of(path)  # a spreadsheet may have written it again
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    if rows[:1] != [[*_COLUMNS]] or any(len(row) != len(_COLUMNS) for row in rows):
+        raise InvalidInput(
+            f"{path} is not as barlow wrote it, with {', '.join(_COLUMNS)} in every line. It says "
+            "where images are and were: correct it, or move by hand."
+        )
+    moves = [_Move(*row) for row in rows[1:]]
     # The folder may have been moved, with what was moved to it.
     return [move._replace(after=os.fspath(_place(path.parent, move.path))) for move in moves]

@@ -18,6 +18,7 @@ from barlow.progress import Track, silent
 
 _BLANK = 2.0  # levels of contrast
 _DARK, _BRIGHT = 16.0, 239.0  # levels of brightness
+_APART = 1e-6  # distance of images that are no exact copies
 _TINY = 0.5  # of the size that the encoder takes
 
 
@@ -27,7 +28,7 @@ class Outlier(NamedTuple):
     row: int
     path: str
     score: float
-    """Its distance to its k-th neighbour, by that of its neighbours."""
+    """Its distance to its k-th neighbour, by that of its neighbours that are no exact copies."""
     nearest: str
     """The image that is most similar to it."""
 
@@ -75,9 +76,13 @@ def outliers(
     if not near.rows.shape[1]:
         return Oddities([], _plain(embeddings))
     distance = np.sqrt(np.maximum(0, 2 - 2 * near.similarities[:, -1]))
-    usual = distance[near.rows].mean(axis=1)
-    # Among exact copies both are 0: in their midst, not far.
-    score = np.where(distance > 0, distance / np.maximum(usual, np.finfo("float32").tiny), 0)
+    # Among exact copies an image is in their midst, not far, and they say nothing of others.
+    apart = distance > _APART
+    counts = apart[near.rows].sum(axis=1)
+    sums = np.where(apart, distance, 0)[near.rows].sum(axis=1)
+    overall = distance[apart].mean() if apart.any() else 1.0
+    usual = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
+    score = np.where(apart, distance / usual, 0)
     names = embeddings.names
     return Oddities(
         [

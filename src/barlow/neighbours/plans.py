@@ -15,8 +15,13 @@ def read_plan(path: pathlib.Path) -> tuple[list[str], list[str]]:
 
     In a plan of two files of vectors the first keeps its images, and only the second has others.
     """
-    columns, cells, lines = spreadsheets.read(path)
+    try:
+        columns, cells, lines = spreadsheets.read(path)
+    except InvalidInput as error:
+        raise InvalidInput(f"Cannot read the plan {path}: {error}") from error
     rows = [dict(zip(columns, row, strict=True)) for row in cells]
+    for row in rows:
+        row["keep"] = row.get("keep", "").strip().lower()
     for number, row in zip(lines, rows, strict=True):
         if not {"group", "path", "keep"} <= {*row} or row["keep"] not in _KEEP:
             raise InvalidInput(

@@ -17,6 +17,7 @@ with errors.extra("cli", "Drawing"):
 
 _STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": False}
 _INVARIANCE, _REDUNDANCY, _LOSS = "#0072b2", "#d55e00", "#222222"  # safe for colour-blind readers
+_LINES = (".eps", ".pdf", ".ps", ".svg")  # formats of lines, which say who created them
 _NOTHING = 1e-6  # of the largest loss: float32 rounds it so
 
 
@@ -95,6 +96,8 @@ def save(figure: Figure, path: pathlib.Path) -> None:
     """Write a picture, marked as barlow's: it is no image of a set."""
     marks = own.options(path)
     options: dict[str, Any] = {"pil_kwargs": marks} if marks else {}
+    if path.suffix.lower() in _LINES:
+        options["metadata"] = {"Creator": own.MARK}
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, **options)
 

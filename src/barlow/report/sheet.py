@@ -88,8 +88,12 @@ def contact_sheet(
     return path
 
 
-def check_sheet(path: str | os.PathLike[str]) -> pathlib.Path:
+def check_sheet(path: str | os.PathLike[str], *, page: bool = True) -> pathlib.Path:
     """The path, if a contact sheet can have it; to be asked before computing.
+
+    Args:
+        path: Where it is to be written.
+        page: Whether it may be a page of HTML; else it is a picture. Defaults to ``True``.
 
     Raises:
         FileExistsError: If what is there is no sheet, such as a photo.
@@ -97,13 +101,13 @@ def check_sheet(path: str | os.PathLike[str]) -> pathlib.Path:
         OSError: If its folder is not there.
     """
     path = as_path(path)
-    known = ("html", *sorted(Figure().canvas.get_supported_filetypes()))
-    if path.suffix.lower().removeprefix(".") not in known:
-        raise InvalidInput(f"A contact sheet is .{', .'.join(known)}. Received: {path}.")
+    known = ["html"] * page + sorted(Figure().canvas.get_supported_filetypes())
+    if path.is_dir() or path.suffix.lower().removeprefix(".") not in known:
+        what = "contact sheet" if page else "picture"
+        raise InvalidInput(f"A {what} is .{', .'.join(known)}. Received: {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}.")
-    can_tell = path.suffix.lower() == ".html" or own.options(path)
-    if can_tell and path.exists() and path.stat().st_size and not is_sheet(path):
+    if path.exists() and path.stat().st_size and not is_sheet(path):
         raise FileExistsError(
             f"{path} is there, and is no picture or page of barlow: it would be lost. Choose "
             "another name."
@@ -117,6 +121,8 @@ def is_sheet(path: str | os.PathLike[str]) -> bool:
     with contextlib.suppress(OSError), path.open("rb") as file:
         if path.suffix.lower() == ".html":
             return _MARK.encode() in file.read(_FIRST)
+        if not own.options(path):  # a drawing of lines, which Pillow does not open
+            return own.MARK.encode() in file.read()
         with Image.open(file) as image:
             return own.is_marked(image)
     return False

@@ -11,6 +11,7 @@ from barlow import data, models, resizing, runs
 from barlow.data.fingerprint import Fingerprint, differences
 from barlow.errors import InvalidInput
 from barlow.paths import as_path
+from barlow.recommendation import Recommendation
 from barlow.settings import Settings
 
 
@@ -48,6 +49,22 @@ def check_settings(
             f"The training starts from weights in {replaced} and would overwrite them: what ends "
             "it early would leave neither. Choose another folder."
         )
+
+
+def reopened(settings: Settings) -> Settings:
+    """Settings of a training; of a recommendation, what it only foresaw is open again.
+
+    That is how files are resized, which arrays are not, and with ``minutes`` the number of epochs.
+    """
+    if not isinstance(settings, Recommendation):
+        return settings
+    foreseen: dict[str, Any] = {"resize": "auto"}
+    if settings.minutes is not None:
+        foreseen |= {"epochs": None, "warmup_epochs": None}
+    is_open = {name: settings.reasons.get(name) != "given" for name in foreseen}
+    return dataclasses.replace(
+        settings, **{name: value for name, value in foreseen.items() if is_open[name]}
+    )
 
 
 def reading(
@@ -131,7 +148,8 @@ def probe_images(probe: Any, images: data.Images) -> data.Images:
     """Labelled images, read as the training images were.
 
     Raises:
-        InvalidInput: If they are there already and were resized in another way.
+        InvalidInput: If they are there already and were resized in another way, or have another
+            shape.
     """
     height, width, channels = images.pixels.shape[1:]
     options = _way(images)
@@ -141,7 +159,21 @@ def probe_images(probe: Any, images: data.Images) -> data.Images:
             f"The images of the probe were read with {_way(found)}, those of the training with "
             f"{options}. Read them alike: barlow.data.load(..., **{options})."
         )
-    return found if found.read is None else _at_size(found, (height, width))
+    found = found if found.read is None else _at_size(found, (height, width))
+    if found.pixels.shape[1:] != images.pixels.shape[1:]:
+        raise InvalidInput(
+            f"The images of the probe have the shape {found.pixels.shape[1:]}, those of the "
+            f"training {images.pixels.shape[1:]} (height, width, channels). Give the probe as "
+            "files, which are read at any size, or in this shape."
+        )
+    return found
+
+
+def with_probe(images: data.Images, probe: Any) -> tuple[data.Images, data.Images]:
+    """Training images whose size is open only if labelled images follow it, and these."""
+    probe = probe_images(probe, images)
+    is_open = images.size_is_open and probe.read is not None
+    return dataclasses.replace(images, size_is_open=is_open), probe
 
 
 def _way(images: data.Images) -> dict[str, str]:

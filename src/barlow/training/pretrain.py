@@ -21,8 +21,7 @@ from barlow.data.fingerprint import fingerprint
 from barlow.errors import InvalidInput
 from barlow.paths import as_path, replacing
 from barlow.settings import Settings
-from barlow.training import checkpoints, interrupts, planning, processes
-from barlow.training.inputs import check_images, check_settings, probe_images, training_images
+from barlow.training import checkpoints, inputs, interrupts, planning, processes
 from barlow.training.loop import train
 from barlow.training.networks import Networks, build
 
@@ -117,17 +116,20 @@ def pretrain(
         >>> barlow.embed(run, images).vectors.shape
         (64, 128)
     """
-    check_settings(settings or Settings(), from_run, out if overwrite else None)
+    settings = inputs.reopened(settings or Settings())
+    inputs.check_settings(settings, from_run, out if overwrite else None)
     begun = time.perf_counter() if begun is None else begun
     backend.join_processes()
     plan = None
-    if settings is not None and settings.minutes is not None:
-        ways = {"probe": probe, "from_run": from_run, "devices": devices}
-        short = functools.partial(pretrain, **ways, checkpoint_seconds=checkpoint_seconds)
+    if settings.minutes is not None:
         with processes.own_folder(as_path(out)) as folder:
             runs.check_place(folder, resume=resume, overwrite=overwrite)  # before measuring
             there = folder if resume and runs.is_run(folder) else None
-            images = training_images(images, settings, there, from_run)
+            images = inputs.training_images(images, settings, there, from_run)
+            if probe is not None:
+                images, probe = inputs.with_probe(images, probe)
+            ways = {"probe": probe, "from_run": from_run, "devices": devices}
+            short = functools.partial(pretrain, **ways, checkpoint_seconds=checkpoint_seconds)
             plan = planning.plan(images, settings, short, begun, there)
         planned = {"epochs": plan.epochs, "dtype_policy": plan.dtype_policy}
         images, settings = plan.images, dataclasses.replace(settings, **planned)
@@ -140,9 +142,9 @@ def pretrain(
             if not resume and not (overwrite and runs.is_run(run)):
                 runs.check_free(run)  # another process may have trained there in the meantime
             before = run if resume else None
-            images = training_images(images, settings or Settings(), before, from_run)
+            images = inputs.training_images(images, settings, before, from_run)
             if resume:
-                check_images(run, images)
+                inputs.check_images(run, images)
             networks = build(images.pixels, settings, from_run, before)
             config = _config(networks, images, from_run)
             config["planned_seconds"] = plan and plan.seconds
@@ -171,7 +173,7 @@ def _train(
     """Train the epochs that are left, and write what they leave in the run."""
     model, _, recommended = networks
     if probe is not None:
-        probe = probe_images(probe, images)
+        probe = inputs.probe_images(probe, images)
     usual = watching.usual(
         run / runs.TENSORBOARD, images, recommended.epochs, recommended.seed, probe
     )
