@@ -134,7 +134,8 @@ def duplicates(
             see :func:`barlow.neighbours.calibrate`. Where it was measured, copies must also be
             alike as a whole, see :mod:`barlow.neighbours.whole`.
         exact: Whether only files of the same content are copies. Defaults to ``False``.
-        keep_in: Folders, as in the names of the images, whose images are kept. Defaults to none.
+        keep_in: Folders, as in the names of the images, whose images are kept; within one
+            collection alone. Defaults to none.
         encoder: The encoder that made the vectors, or where it is. Needed to measure a threshold.
             Defaults to ``None``: where it was.
         images: Where the images of ``collection`` are now. Needed to measure a threshold. Defaults
